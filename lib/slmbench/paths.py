@@ -1,0 +1,23 @@
+"""Where the kit keeps things: the user's cache folder, and the data files that ship with it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def home() -> Path:
+    """The folder for everything the kit caches: models, the runtime's files, the service's state.
+
+    `SLMBENCH_HOME` names another one; else the platform's cache folder for slmbench.
+    """
+    given = os.environ.get("SLMBENCH_HOME")
+    return Path(given).expanduser().absolute() if given else platformdirs.user_cache_path("slmbench", appauthor=False)
+
+
+def data_file(name: str) -> Path:
+    """A file of `data/`: beside the package in a wheel, at the top of the clone otherwise."""
+    packaged = Path(__file__).parent / "data" / name
+    return packaged if packaged.exists() else Path(__file__).parents[2] / "data" / name
