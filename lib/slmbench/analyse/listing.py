@@ -1,0 +1,49 @@
+"""The session's own JSON form of a result: one object a model, under the names its script has always used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from slmbench.records import OK, Row
+
+SAMPLE_CHARS = 200
+
+
+def summary_list(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """A result as the session's script prints it: a list with an object a model, in the order of first appearance.
+
+    rows: of one run; only timed ones count. None stands where nothing was measured.
+    returns: model, rounds, latency_avg and latency_p95 (s), tokens_per_sec_avg (total tokens over latency, mean),
+        sample (the start of the first reply); added here: status, n_ok, n_failed, error, ttft_avg (s).
+        latency_p95 is numpy's percentile: inside the observed range, and below n = 59 a bound for nothing.
+    """
+    by_model: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.phase == "timed":
+            by_model.setdefault(row.model, []).append(row)
+    return [_one(model, of_model) for model, of_model in by_model.items()]
+
+
+def _one(model: str, rows: list[Row]) -> dict[str, Any]:
+    import numpy as np
+
+    ok = [r for r in rows if r.status == OK]
+    latency_s = [r.latency_s for r in ok if r.latency_s is not None]
+    ttft_s = [r.ttft_s for r in ok if r.ttft_s is not None]
+    counted = [r for r in ok if None not in (r.prompt_tokens, r.output_tokens) and r.latency_s]
+    totals = [(r.prompt_tokens + r.output_tokens) / r.latency_s for r in counted]
+    bad = next((r for r in rows if r.status != OK), None)
+    return {
+        "model": model,
+        "rounds": len({r.round for r in ok}),
+        "latency_avg": float(np.mean(latency_s)) if latency_s else None,
+        "latency_p95": float(np.percentile(latency_s, 95)) if latency_s else None,
+        "tokens_per_sec_avg": float(np.mean(totals)) if totals else None,
+        "sample": next(((r.text or "")[:SAMPLE_CHARS] for r in ok), None),
+        "status": OK if ok else bad.status if bad else "skipped",
+        "n_ok": len(ok),
+        "n_failed": sum(r.status not in (OK, "skipped") for r in rows),
+        "error": bad.error if bad else None,
+        "ttft_avg": float(np.mean(ttft_s)) if ttft_s else None,
+    }

@@ -1,0 +1,114 @@
+"""`slmbench …`: the parser. Each verb is a function in a module beside this one, imported when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import sys
+from collections.abc import Sequence
+
+from slmbench import __version__
+from slmbench.errors import KitError
+
+EPILOG = """\
+exit codes: 0 at least one model was measured; 1 nothing could be measured; 2 bad usage or configuration.
+environment: BENCH_MODELS, BENCH_ROUNDS, BENCH_PROMPT, BENCH_STREAM, BENCH_MAX_TOKENS, BENCH_TEMPERATURE,
+FOUNDRY_LOCAL_ENDPOINT are defaults for the options; FOUNDRY_LOCAL_API_KEY is sent to an endpoint that wants a key;
+SLMBENCH_HOME moves the kit's cache."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="slmbench",
+        description="Measure small language models on your own machine, and choose one with good reason.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"slmbench {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, room: str, text: str) -> argparse.ArgumentParser:
+        one = verbs.add_parser(name, help=text, description=text)
+        one.set_defaults(call=(room, name))
+        return one
+
+    doctor = verb("doctor", "here", "what is here, what is missing, one cure a line")
+    doctor.add_argument("--json", action="store_true")
+
+    models = verb("models", "here", "embedded and catalogue models: size, licence, device; cached or loaded")
+    models.add_argument("--offline", action="store_true", help="leave Foundry Local's catalogue alone")
+    models.add_argument("--json", action="store_true")
+
+    fetch = verb("fetch", "here", "get models ahead of time: size and licence first, progress, interrupted ones go on")
+    fetch.add_argument("alias", nargs="*", metavar="ALIAS", help="none: the embedded default set")
+
+    serve = verb("serve", "here", "start the local service (it stays; slmbench stop ends it)")
+    serve.add_argument("--port", type=int, help="default: 5273, or the next free one")
+    serve.add_argument("--offline", action="store_true", help="fetch nothing: serve what is prepared")
+    verb("stop", "here", "end the local service")
+    status = verb("status", "here", "the local service: address, models, what is loaded")
+    status.add_argument("--json", action="store_true")
+
+    probe = verb("probe", "bench", "the validation checklist: every target listed and answering")
+    probe.add_argument("alias", nargs="*", metavar="ALIAS")
+    _where(probe)
+    probe.add_argument("--prompt", help="ask this instead of a short greeting")
+    probe.add_argument("--json", action="store_true")
+
+    run = verb("run", "bench", "measure, and write a run folder")
+    _where(run)
+    run.add_argument("--models", help="aliases, as a,b")
+    run.add_argument("--prompts", help="a set of data/prompts.json, a JSON file, or a text file with a prompt a line")
+    run.add_argument("--models-file", help="default: data/models.json")
+    for name, text in (
+        ("rounds", "timed requests for each model and prompt"),
+        ("loads", "how often each model is loaded afresh"),
+        ("warmup", "untimed requests after each load"),
+        ("max-tokens", "passed on as given"),
+        ("temperature", "0 is deterministic"),
+        ("seed", "of the order of requests, and of the server's sampling"),
+        ("deadline-s", "seconds for one whole request"),
+    ):
+        run.add_argument(f"--{name}", help=text, metavar="N")
+    run.add_argument("--stream", action=argparse.BooleanOptionalAction, default=None, help="--no-stream: without TTFT")
+    run.add_argument(
+        "--memory", action=argparse.BooleanOptionalAction, default=True, help="measure each model's memory"
+    )
+    run.add_argument("--out", metavar="DIR", help="the run folder; default: runs/<time>-<hash>")
+    run.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    run.add_argument("--json", action="store_true", help="the result as JSON on standard output")
+
+    report = verb("report", "bench", "CSV, Markdown and pictures of run folders")
+    report.add_argument("run", nargs="+", metavar="RUN")
+
+    session = verb("session", "session", "the whole session: models, service, main notebook, report")
+    session.add_argument("--rounds", metavar="N")
+    session.add_argument("--models", help="aliases, as a,b")
+    session.add_argument("--out", metavar="DIR", help="the run folder; default: runs/<time>-<hash> in the clone")
+    return parser
+
+
+def _where(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--endpoint", metavar="URL", help="an OpenAI-compatible service, with or without /v1")
+    parser.add_argument("--allow-remote", action="store_true", help="the endpoint may be another machine")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one verb and exit with its code; an error a person can act on is a sentence, not a traceback."""
+    for stream in sys.stdout, sys.stderr:  # a reply in any script must not end in an encoding error (Windows cp1252)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    given = _parser().parse_args(arguments)
+    room, name = given.call
+    try:
+        code = getattr(importlib.import_module(f"slmbench.cli.{room}"), name)(given)
+    except KitError as e:
+        print(f"slmbench {given.verb}: {e}", file=sys.stderr)
+        code = e.exit_code
+    except KeyboardInterrupt:
+        print(
+            "\nslmbench: stopped. What was measured is kept; slmbench run --out DIR --resume goes on.", file=sys.stderr
+        )
+        code = 130
+    sys.exit(code)

@@ -1,0 +1,102 @@
+"""Verbs that ask models: probe, run; and report, which reads what they wrote."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from slmbench import config, runner, store
+from slmbench.cli.here import Stages
+from slmbench.endpoint import connect, resolve
+from slmbench.endpoint.probe import PROMPT
+from slmbench.endpoint.probe import probe as ask
+from slmbench.measure import bench
+from slmbench.records import OK
+from slmbench.show.progress import ConsoleProgress
+
+SETTINGS = (
+    "models",
+    "prompts",
+    "rounds",
+    "loads",
+    "warmup",
+    "max_tokens",
+    "temperature",
+    "seed",
+    "stream",
+    "deadline_s",
+)
+
+
+def _aloud(text: str) -> None:
+    """Standard output stays free for --json."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def probe(given: argparse.Namespace) -> int:
+    models_file = config.read_models()
+    wanted = ",".join(given.alias) or None
+    where = {"endpoint": given.endpoint, "allow_remote": given.allow_remote}
+    settings = config.settings(models_file, given_as="option", models=wanted, **where)
+    endpoint = connect(settings.endpoint, allow_remote=settings.allow_remote, say=_aloud)
+    with Stages() as stages:
+        targets = resolve(endpoint, settings.models, models_file, progress=stages, say=_aloud)
+    found = [ask(endpoint, target, given.prompt or PROMPT) for target in targets]
+    if given.json:
+        print(
+            json.dumps(
+                [{n: getattr(p, n) for n in ("alias", "id", "listed", "answer", "problem")} for p in found], indent=1
+            )
+        )
+    else:
+        for p in found:
+            print(f"{'ok    ' if p.ok else 'FAILED'} {p.alias}: {p.problem or p.answer}")
+    return 0 if any(p.ok for p in found) else 1
+
+
+def run(given: argparse.Namespace) -> int:
+    models_file = config.read_models(given.models_file)
+    asked = {name: getattr(given, name) for name in SETTINGS}
+    where = {"endpoint": given.endpoint, "allow_remote": given.allow_remote}
+    settings = config.settings(models_file, given_as="option", **asked, **where)
+    endpoint = connect(settings.endpoint, allow_remote=settings.allow_remote, say=_aloud)
+    with Stages() as stages:
+        targets = resolve(endpoint, settings.models, models_file, progress=stages, say=_aloud)
+    with runner.open_run(settings, endpoint, targets, out=given.out, resume=given.resume) as folder:
+        with ConsoleProgress(bench.count(targets, settings)) as progress:
+            for row in runner.measure(settings, endpoint, targets, folder, memory=given.memory, say=_aloud):
+                if row.status != OK:
+                    _aloud(f"{row.model}: {row.status}: {row.error}")
+                if row.prompt_id is not None:
+                    progress.update(row)
+        if given.json:
+            print(json.dumps(_result(folder), indent=1, ensure_ascii=False))
+        _aloud(f"Run folder: {folder.path}\nReport: slmbench report {folder.path}")
+        runner.finish(folder.rows)
+    return 0
+
+
+def _result(folder: store.RunFolder) -> dict:
+    """The owner's list (model, rounds, latency_avg, …) and where the records are; None where nothing was measured."""
+    from slmbench.analyse.listing import summary_list
+
+    return {"run": str(folder.path), "models": summary_list(folder.rows)}
+
+
+def report(given: argparse.Namespace) -> int:
+    from slmbench.show import report as writing
+
+    for path in given.run:
+        found = store.read(path)
+        entries = config.read_models().entries
+        written = writing.write(
+            found.path,
+            found.frame(),
+            plan=found.plan,
+            machine=found.machine,
+            resources=found.resources,
+            entries=entries,
+        )
+        print(*written, sep="\n")
+    return 0

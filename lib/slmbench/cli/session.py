@@ -1,0 +1,72 @@
+"""The verb behind the README's first command: models, service, main notebook through papermill, report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from slmbench import config, paths
+from slmbench.cli.here import Stages
+from slmbench.endpoint import connect, resolve, service
+from slmbench.errors import KitError
+
+NOTEBOOK = "session03_benchmark_oss_models.ipynb"
+
+
+def session(given: argparse.Namespace) -> int:
+    """Run the main notebook on the default models; end with where the report is and how to go on in JupyterLab."""
+    began = time.monotonic()
+    root = paths.data_file("models.json").parents[1]
+    models_file = config.read_models()
+    settings = config.settings(models_file, given_as="option", models=given.models, rounds=given.rounds)
+
+    def stage(text: str) -> None:
+        print(f"[{time.monotonic() - began:5.0f} s] {text}", flush=True)
+
+    stage("Models and service")
+    endpoint = connect(settings.endpoint, allow_remote=settings.allow_remote, say=stage)
+    try:
+        with Stages() as stages:
+            targets = resolve(endpoint, settings.models, models_file, progress=stages, say=stage)
+        out = Path(given.out) if given.out else root / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-session"
+        stage(f"Notebook: {len(targets)} models, {len(settings.prompts)} prompts, {settings.rounds} rounds")
+        executed = _run_notebook(root / "notebooks" / NOTEBOOK, out, given)
+        stage("Done")
+    finally:
+        if endpoint.started:
+            service.stop()
+    print(f"\nReport:    {out / 'benchmark_report.md'}\nRun:       {out}\nNotebook:  {executed}")
+    jupyter = Path(sys.executable).with_name("jupyter-lab" + Path(sys.executable).suffix)
+    print(f'\nGo on in JupyterLab:\n  "{jupyter}" "{root / "notebooks" / NOTEBOOK}"')
+    return 0
+
+
+def _run_notebook(notebook: Path, out: Path, given: argparse.Namespace) -> Path:
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    parameters = {"out": str(out)}
+    if given.rounds is not None:
+        parameters["rounds"] = int(given.rounds)
+    if given.models is not None:
+        parameters["models"] = given.models
+    executed = out.with_name(f"{out.name}.ipynb")
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            notebook, executed, parameters, kernel_name="python3", progress_bar=False, stdout_file=sys.stdout
+        )
+    except PapermillExecutionError as e:
+        raise SessionError(
+            f"The notebook stopped at cell {e.exec_count}: {e.ename}: {e.evalue}", f"read {executed}"
+        ) from e
+    return executed
+
+
+class SessionError(KitError):
+    """The notebook did not run to its end (exit code 1)."""
+
+    exit_code = 1

@@ -1,0 +1,21 @@
+"""The configuration: models.json, prompts.json and the settings of a run, read, checked, with errors one can act on."""
+
+from .checking import nearest
+from .models import ModelEntry, ModelsFile, entry_for, read_models
+from .prompts import Prompt, Rubric, read_prompts, read_rubrics
+from .settings import Settings, plan_hash, settings
+
+__all__ = [
+    "ModelEntry",
+    "ModelsFile",
+    "Prompt",
+    "Rubric",
+    "Settings",
+    "entry_for",
+    "nearest",
+    "plan_hash",
+    "read_models",
+    "read_prompts",
+    "read_rubrics",
+    "settings",
+]

@@ -1,0 +1,87 @@
+"""models.json: what is known of each model before it is measured, and how a run is set up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import paths
+from ..errors import UsageError
+from .checking import check, cure_if_missing, did_you_mean, in_file, schema
+from .reading import as_path, clean, read_json
+
+_FORM = (
+    "models.json has the form {alias: {…}} or {models: {alias: {…}}, run: {…}}; see data/models.json for an example."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One model of models.json. None means not known."""
+
+    alias: str
+    source: str = "catalog"  # local | catalog
+    capabilities: tuple[str, ...] = ()  # what its publisher says it is for
+    size_mb: float | None = None  # on disk, CPU variant
+    size_source: str | None = None  # where size_mb comes from, if it was not measured with this kit
+    licence: str | None = None
+    licence_url: str | None = None
+    commercial_use: bool | None = None  # None: it depends, or not known
+    display_name: str | None = None
+    parameters_m: float | None = None  # millions
+    publisher: str | None = None
+    catalog_alias: str | None = None  # what the catalogue calls it, if not by its alias
+    nearest: str | None = None  # of a model that can't be had: the alias of one that can
+    variant_of: str | None = None  # the alias whose weights this one shares
+    weights: str | None = None  # number format, as int4
+    threads: int | None = None  # CPU threads the runtime is held to
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsFile:
+    """A models.json that was read and found valid."""
+
+    path: Path
+    entries: dict[str, ModelEntry]  # by alias, in the order of the file
+    run: dict[str, Any]  # the plain values of "run"; {} if the file has none
+
+
+def read_models(path: str | Path | None = None) -> ModelsFile:
+    """Reads a models.json, both the full form and the flat `{alias: {…}}`.
+
+    path: the kit's own data/models.json if left out.
+    raises: UsageError with file, entry, what was found and what was expected.
+    """
+    file = as_path(path, "models file") if path is not None else paths.data_file("models.json")
+    value = read_json(file, cure_if_missing(file, _FORM))
+    _refuse_misspelt_top(value, file)
+    check(value, "models.schema.json", in_file(file), f"Correct it in {clean(file)}. {_FORM}")
+    full = "models" in value or "run" in value
+    given = value.get("models", {}) if full else {k: v for k, v in value.items() if k != "$schema"}
+    entries = {alias: _entry(alias, fields) for alias, fields in given.items()}
+    return ModelsFile(path=file, entries=entries, run=value.get("run", {}) if full else {})
+
+
+def entry_for(alias: str, models_file: ModelsFile) -> ModelEntry | None:
+    """The entry of an alias, or of what the catalogue calls it; None if the file knows neither."""
+    if alias in models_file.entries:
+        return models_file.entries[alias]
+    return next((e for e in models_file.entries.values() if e.catalog_alias == alias), None)
+
+
+def _entry(alias: str, fields: Mapping[str, Any]) -> ModelEntry:
+    return ModelEntry(alias=alias, **{**fields, "capabilities": tuple(fields.get("capabilities", ()))})
+
+
+def _refuse_misspelt_top(value: Any, file: Path) -> None:
+    """`{"modles": {alias: {…}}}` would pass for the flat form with one strange entry: say what it is."""
+    if not isinstance(value, dict) or "models" in value or "run" in value:
+        return
+    of_an_entry = schema("models.schema.json")["definitions"]["entry"]["properties"].keys()
+    for key, inner in value.items():
+        hint = did_you_mean(key, ["models", "run"])
+        if hint and isinstance(inner, dict) and inner and not inner.keys() & of_an_entry:
+            raise UsageError(f'{clean(file)}: unknown key "{clean(key)}"{hint}', _FORM)

@@ -1,0 +1,212 @@
+"""The settings of a run: parameters win over the environment, that over models.json, and that over the defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from .checking import check, did_you_mean, schema, shown
+from .models import ModelsFile, read_models
+from .prompts import DEFAULT_SET, Prompt, looks_like_file, prompts_from_texts, read_prompts
+from .reading import as_path, clean
+from .values import Origin, endpoint_url, from_text, limits, model_names, refuse_faults
+
+ENVIRONMENT: Mapping[str, str] = {
+    "models": "BENCH_MODELS",
+    "rounds": "BENCH_ROUNDS",
+    "prompts": "BENCH_PROMPT",  # the text of one prompt, in place of a set
+    "stream": "BENCH_STREAM",
+    "max_tokens": "BENCH_MAX_TOKENS",
+    "temperature": "BENCH_TEMPERATURE",
+    "endpoint": "FOUNDRY_LOCAL_ENDPOINT",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that a run is told, checked. Times in seconds."""
+
+    prompts: tuple[Prompt, ...]
+    prompts_from: str  # name of the set, path of the file, or where the texts were given
+    models: tuple[str, ...] | None = None  # aliases; None: auto, what the endpoint has ready
+    rounds: int = 3  # timed requests for each model, load and prompt
+    loads: int = 1  # how often each model is loaded afresh
+    warmup: int = 1  # untimed requests after each load
+    max_tokens: int = 96
+    temperature: float = 0.0
+    seed: int = 0  # for the order of requests, and for the server's sampling
+    stream: bool = True
+    deadline_s: float = 120.0  # for one whole request
+    concurrency: int = 1  # requests at once
+    rate: float | None = None  # open loop: requests started each second
+    precision_pct: float | None = None  # measure until the median's interval is this narrow to either side
+    budget_s: float | None = None  # for the whole run
+    slo: tuple[tuple[str, float], ...] = ()  # limits of a good reply, as (("ttft_s", 0.5),)
+    retries: int = 0  # further recorded attempts after a failed request
+    nonce: bool = False  # begin every prompt differently, against prefix caches
+    endpoint: str | None = None  # as given, without a slash at the end; None: to be found
+    allow_remote: bool = False  # whether the endpoint may be another machine
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, for plan.json: models null for auto, prompts as objects, slo as {name: seconds}."""
+        plain = dataclasses.asdict(self)
+        plain["prompts"] = [{**p, "aspects": list(p["aspects"])} for p in plain["prompts"]]
+        plain["models"] = None if self.models is None else list(self.models)
+        plain["slo"] = dict(self.slo)
+        return plain
+
+
+NAMES = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "prompts_from")
+
+
+def settings(
+    models_file: str | Path | ModelsFile | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    given_as: str = "parameter",
+    **given: Any,
+) -> Settings:
+    """The settings of a run, each from the first of these that names it: `given`, the environment (`ENVIRONMENT`),
+    "run" in the models file, the defaults of `Settings`.
+
+    models_file: a path or what `read_models` returned; the kit's own data/models.json if left out.
+    given: fields of `Settings`. None and "auto" mean: not said here. `models` may be a list or "a,b"; `prompts` the
+        name of a set, a file, a list of texts, or of `Prompt`s; `slo` a text as "ttft=500ms,tpot=100ms".
+    given_as: "option" if `given` are options of a command line: they are named --so, and numbers may be texts.
+    raises: UsageError, naming the parameter, variable or file entry, for an unknown name or a value that doesn't fit.
+    """
+    known = {_as_given(name, given_as): name for name in NAMES}
+    for name in given:
+        if name not in NAMES:
+            strange = _as_given(name, given_as)
+            hint = did_you_mean(strange, known)
+            raise UsageError(f'unknown {given_as} "{clean(strange)}"{hint}', f"Known: {', '.join(known)}.")
+    file = models_file if isinstance(models_file, ModelsFile) else read_models(models_file)
+    said = {name: found for name in NAMES if (found := _first(name, given, given_as, environ, file))}
+    values: dict[str, Any] = {}
+    if "allow_remote" in said:
+        values["allow_remote"] = _truth(*said.pop("allow_remote"))
+    for name, (value, origin) in said.items():
+        if name not in ("models", "prompts"):
+            values[name] = _plain(name, value, origin)
+    if "endpoint" in said:
+        hint = "add --allow-remote" if given_as == "option" else "allow it with allow_remote=True (--allow-remote)"
+        remote = values.get("allow_remote", False)
+        values["endpoint"] = endpoint_url(values["endpoint"], said["endpoint"][1], remote, hint)
+    if "slo" in said:
+        values["slo"] = limits(values["slo"], said["slo"][1])
+    if "models" in said:
+        values["models"] = model_names(*said["models"])
+    values["prompts"], values["prompts_from"] = _prompts(*said.get("prompts", (DEFAULT_SET, _DEFAULT)))
+    return Settings(**values)
+
+
+def plan_hash(settings_dict: Mapping[str, Any]) -> str:
+    """First 12 hex digits of the SHA-256 of the canonical JSON (sorted keys, no spaces, ASCII).
+
+    raises: ValueError if it holds NaN or an infinity, TypeError if it holds what JSON has no form for.
+
+    >>> plan_hash({"b": 1, "a": [2.0]}) == plan_hash({"a": [2.0], "b": 1})
+    True
+    """
+    import hashlib
+
+    text = json.dumps(settings_dict, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:12]
+
+
+_DEFAULT = Origin("prompts", "default", "")
+
+
+def _first(
+    name: str, given: Mapping[str, Any], given_as: str, environ: Mapping[str, str], file: ModelsFile
+) -> tuple[Any, Origin] | None:
+    """The value of one setting and where it comes from; None if nothing but the default names it."""
+    value = given.get(name)
+    if value is not None and not (isinstance(value, str) and value == "auto"):
+        option = given_as == "option"
+        label = _as_given(name, given_as)
+        cure = f"Change {label}, or leave it out; for example {_example(name, label, given_as)}"
+        return value, Origin(label, given_as, cure, is_text=option)
+    variable = ENVIRONMENT.get(name)
+    text = environ.get(variable, "").strip() if variable else ""
+    if text and text != "auto":
+        cure = f"Change {variable}, or unset it; for example {_example(name, variable, 'environment')}"
+        # a text in this variable is the prompt itself, never the name of a set
+        return [text] if name == "prompts" else text, Origin(variable, "environment variable", cure, is_text=True)
+    if name in file.run and not (name == "models" and file.run[name] == "auto"):
+        cure = f"Correct it in {clean(file.path)}."
+        return file.run[name], Origin(f"run.{name}", clean(file.path), cure, folder=file.path.parent)
+    return None
+
+
+def _as_given(name: str, given_as: str) -> str:
+    return f"--{name.replace('_', '-')}" if given_as == "option" else name
+
+
+_EXAMPLES: Mapping[str, Any] = {
+    "models": "smollm2-135m-int4,qwen2.5-0.5b",
+    "rate": 2,
+    "precision_pct": 5,
+    "budget_s": 600,
+    "slo": "ttft=500ms,tpot=100ms",
+    "endpoint": "http://localhost:5273/v1",
+}
+_DEFAULTS: Mapping[str, Any] = {f.name: f.default for f in dataclasses.fields(Settings)} | {"prompts": DEFAULT_SET}
+
+
+def _example(name: str, label: str, given_as: str) -> str:
+    """A setting as it may be written where `given_as` says: its default, or an example if that is none."""
+    value = _EXAMPLES.get(name, _DEFAULTS[name])
+    if given_as == "environment":
+        text = "Summarise this: …" if name == "prompts" else str(int(value) if isinstance(value, bool) else value)
+        return f'{label}="{text}"' if " " in text else f"{label}={text}"
+    if given_as == "option":
+        return label if isinstance(value, bool) else f"{label} {value}"
+    return f'{label}="{value}"' if isinstance(value, str) else f"{label}={value}"
+
+
+def _plain(name: str, value: Any, origin: Origin) -> Any:
+    """One value of the schema's "run", held to it, as int or float where the schema has integer or number."""
+    kind = schema("models.schema.json")["definitions"]["run"]["properties"][name]["type"]
+    if origin.is_text and isinstance(value, str):
+        value = from_text(value, kind)
+    refuse_faults(value, origin)
+    if kind == "integer" and isinstance(value, float):
+        raise origin.refuse(shown(value), "a whole number")
+    check({"run": {name: value}}, "models.schema.json", lambda _: origin.label, origin.cure)
+    return float(value) if kind == "number" else value
+
+
+def _truth(value: Any, origin: Origin) -> bool:
+    value = from_text(value, "boolean") if origin.is_text and isinstance(value, str) else value
+    if not isinstance(value, bool):
+        raise origin.refuse(shown(value), "true or false")
+    return value
+
+
+def _prompts(value: Any, origin: Origin) -> tuple[tuple[Prompt, ...], str]:
+    """The prompts, and in a few characters where they come from."""
+    if isinstance(value, list | tuple):
+        if value and all(isinstance(p, Prompt) for p in value):
+            return _distinct(tuple(value), origin), origin.name
+        return prompts_from_texts(value, lambda place: f"{origin.label} {place}".rstrip(), origin.cure), origin.name
+    if not isinstance(value, str | Path):
+        raise origin.refuse(shown(value), "the name of a set, a file, or a list of texts")
+    refuse_faults(str(value), origin)
+    if origin.folder and looks_like_file(value):
+        return read_prompts(origin.folder / as_path(value, origin.label)), str(value)
+    return read_prompts(value), str(value)
+
+
+def _distinct(prompts: tuple[Prompt, ...], origin: Origin) -> tuple[Prompt, ...]:
+    ids = [p.id for p in prompts]
+    if twice := next((i for n, i in enumerate(ids) if i in ids[:n]), None):
+        raise origin.refuse(f"two prompts with the id {shown(twice)}", "an id of its own for each")
+    return prompts

@@ -1,0 +1,264 @@
+"""Which service, and which models on it. The order of looking is fixed, and the choice is said aloud; no port scan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from slmbench import config
+from slmbench.endpoint import catalog, fetch, rest, service, tool
+from slmbench.endpoint.rest import LOCAL_PREFIX, RestError
+from slmbench.endpoint.target import Endpoint, Target
+from slmbench.errors import KitError, UsageError
+from slmbench.models import DEFAULT_SET, EMBEDDED
+
+TAKEN_IN_S = 20.0  # how long the running service may take to notice a newly prepared model
+# what Foundry Local's ids add to a model's alias: its tuning, and the device and provider of the variant
+VARIANT_WORDS = frozenset(
+    ("instruct", "chat", "it", "generic", "cpu", "gpu", "npu", "cuda", "trtrtx", "openvino", "qnn", "vitis", "webgpu")
+)
+Say = Callable[[str], None]
+
+
+def connect(
+    endpoint: str | None = None,
+    *,
+    allow_remote: bool = False,
+    start: bool = True,
+    port: int | None = None,
+    say: Say = print,
+) -> Endpoint:
+    """The service to talk to: the one given, FOUNDRY_LOCAL_ENDPOINT, the kit's running one, the `foundry` tool's, or
+    the kit's own, started now.
+
+    endpoint: address with or without /v1. start: False gives an Endpoint with a `fault` instead of starting one.
+    say: gets a line that names the choice.
+    returns: an Endpoint; where the one asked for does not answer, its `fault` says so.
+    raises: UsageError for an address that is not allowed; ServiceError if the kit's own does not start.
+    """
+    given = config.settings(endpoint=endpoint, allow_remote=allow_remote).endpoint
+    if given is not None:
+        return _said(_given(given, "as asked for" if endpoint else "from the environment or models.json"), say)
+    running = service.status()
+    if running:
+        return _said(_own(running, "the kit's running service"), say)
+    address = tool.running_service()
+    if address:
+        found = _given(address, "the foundry tool's service")
+        if found.ids:
+            return _said(found, say)
+        say(f"The foundry tool's service at {address} lists no model: the kit's own service is used.")
+    if not start:
+        stopped = Endpoint(f"http://127.0.0.1:{port or service.PORT}", "the kit's own service, not running")
+        stopped.fault = RestError("refused", "the kit's service is not running")
+        return stopped
+    begun, fresh = service.start(port, say=say)
+    found = _own(begun, "the kit's own service")
+    found.started = fresh
+    return _said(found, say)
+
+
+def _said(found: Endpoint, say: Say) -> Endpoint:
+    say(f"Endpoint: {found.base_url} ({found.source})")
+    return found
+
+
+def _own(running: service.Service, source: str) -> Endpoint:
+    """The kit's service. Its catalogue side is left alone until a catalogue model is asked for (offline: 4 s)."""
+    found = Endpoint(running.url, source, base_urls=[running.base_url], own=running)
+    found.refresh()
+    return found
+
+
+def _given(address: str, source: str) -> Endpoint:
+    """An address from outside: <root>, <root>/v1, or a base that carries more of a path."""
+    running = service.status()
+    root = address.rstrip("/").removesuffix("/v1").removesuffix(LOCAL_PREFIX)
+    if running and _same(root, running.url):
+        return _own(running, f"{source}; the kit's own service")
+    bases = [f"{root}/v1"]
+    if address.rstrip("/").endswith(f"{LOCAL_PREFIX}/v1"):
+        bases = [f"{root}{LOCAL_PREFIX}/v1"]
+    elif _is_foundry(root):  # its catalogue side may first look for the catalogue in vain, so it comes second
+        bases = [f"{root}{LOCAL_PREFIX}/v1", f"{root}/v1"]
+    found = Endpoint(root, source, base_urls=bases)
+    found.refresh()
+    if found.fault and not found.ids and len(bases) == 1 and found.fault.status == "http_404":
+        other = Endpoint(root, source, base_urls=[f"{root}{LOCAL_PREFIX}/v1"])
+        other.refresh()
+        return other if other.ids else found
+    return found
+
+
+def _same(one: str, other: str) -> bool:
+    a, b = urlsplit(one), urlsplit(other)
+    local = ("127.0.0.1", "localhost", "::1")
+    return a.port == b.port and (a.hostname == b.hostname or (a.hostname in local and b.hostname in local))
+
+
+def _is_foundry(root: str) -> bool:
+    try:
+        told = rest.get(f"{root}/status", timeout_s=5)
+    except RestError:
+        return False
+    return isinstance(told, dict) and "modelCachePath" in told
+
+
+def prepare(aliases: Iterable[str], *, progress: Callable[[str, int, int], None] | None = None) -> dict[str, str]:
+    """Have the embedded models among `aliases` fetched and converted. returns: {alias: reason} of those that failed."""
+    failed = {}
+    for alias in aliases:
+        if alias in EMBEDDED:
+            try:
+                fetch.ensure(alias, progress=progress)
+            except KitError as e:
+                failed[alias] = e.message
+    return failed
+
+
+def resolve(
+    endpoint: Endpoint,
+    aliases: Sequence[str] | None,
+    models_file: config.ModelsFile,
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
+    say: Say = print,
+) -> list[Target]:
+    """The targets for `aliases` on `endpoint`, in their order; None means all that it should be measured on.
+
+    aliases None: the embedded default set on the kit's own service, else what the endpoint lists.
+    An alias that is known but can't be had here becomes a Target with a `reason`.
+    raises: UsageError for an alias that neither models.json nor the endpoint nor the catalogue knows.
+    """
+    if aliases is None:
+        aliases = DEFAULT_SET if endpoint.own else [_plain(i) for i in endpoint.ids]
+    failed: Mapping[str, str] = {}
+    if endpoint.own:
+        failed = prepare(aliases, progress=progress)
+        _await_models(endpoint, [a for a in aliases if a in EMBEDDED and a not in failed])
+    elif endpoint.fault and not endpoint.ids:
+        return [_unlisted(endpoint, alias) for alias in aliases] or [_unlisted(endpoint, "(none)")]
+    found = [_one(endpoint, alias, models_file, failed) for alias in aliases]
+    unknown = [alias for alias, target in zip(aliases, found, strict=True) if target is None]
+    if unknown and endpoint.own:
+        say("Looking the other models up in Foundry Local's catalogue …")
+    listed = catalog.listing() if unknown and endpoint.own else []
+    if unknown and endpoint.own and not listed:
+        say(f"{catalog.OFFLINE}: models from it are skipped.")
+    return [t or _from_catalogue(endpoint, a, models_file, listed) for a, t in zip(aliases, found, strict=True)]
+
+
+def _plain(model_id: str) -> str:
+    """The id without a version: what people call a model."""
+    name, _, version = model_id.rpartition(":")
+    return name if name and version.isdigit() else model_id
+
+
+def _unlisted(endpoint: Endpoint, alias: str) -> Target:
+    """The endpoint can't be listed. A server that merely has no list may still know the id."""
+    if endpoint.fault.status in ("http_404", "http_405") and alias != "(none)":
+        return Target(alias, alias, endpoint.base_url)
+    return Target(alias, reason=str(endpoint.fault), fault=endpoint.fault.status)
+
+
+def _await_models(endpoint: Endpoint, aliases: list[str]) -> None:
+    end = time.monotonic() + TAKEN_IN_S
+    while time.monotonic() < end:
+        if {f"{a}:1" for a in aliases} <= set(endpoint.ids):
+            break
+        time.sleep(0.1)
+        endpoint.refresh()
+    endpoint.own = service.status() or endpoint.own
+
+
+def _one(endpoint: Endpoint, alias: str, models_file: config.ModelsFile, failed: Mapping[str, str]) -> Target | None:
+    """The target if the endpoint lists it or models.json says why it can't; None where only the catalogue can tell."""
+    if alias in failed:
+        return Target(alias, reason=failed[alias])
+    entry = models_file.entries.get(alias)
+    names = [alias, entry.catalog_alias] if entry and entry.catalog_alias else [alias]
+    for base, ids in endpoint.listed.items():
+        for name in names:
+            matches = _matches(name, ids)
+            if len(matches) > 1:
+                return Target(alias, reason=f"{name} could be {', '.join(matches)}: name one of them")
+            if matches:
+                return _target(endpoint, alias, matches[0], base)
+    if alias in EMBEDDED and not endpoint.own:
+        return Target(alias, reason=f"not served at {endpoint.base_url}: slmbench serve starts the service that has it")
+    if entry and entry.nearest:
+        return Target(
+            alias, reason=f"not in Foundry Local's catalogue; nearest there: {entry.nearest}{_here(endpoint)}"
+        )
+    if endpoint.own:
+        return None
+    if entry:
+        return Target(alias, reason=f"not served at {endpoint.base_url}{_here(endpoint)}")
+    known = sorted({*models_file.entries, *map(_plain, endpoint.ids)})
+    raise _unknown(alias, known, endpoint)
+
+
+def _matches(name: str, ids: list[str]) -> list[str]:
+    """Ids that are `name`: the very id, else the id without its version, else ids that name a variant of it."""
+    exact = [i for i in ids if i == name] or [i for i in ids if _plain(i).lower() == name.lower()]
+    return exact or [i for i in ids if _is_variant(name.lower(), _plain(i).lower())]
+
+
+def _is_variant(name: str, model_id: str) -> bool:
+    """phi-4-mini-instruct-generic-cpu is phi-4-mini; it is not phi-4, which is another model."""
+    rest_of_id = model_id.removeprefix(f"{name}-")
+    return rest_of_id != model_id and set(rest_of_id.split("-")) <= VARIANT_WORDS
+
+
+def _target(endpoint: Endpoint, alias: str, model_id: str, base: str) -> Target:
+    facts: dict = {}
+    if endpoint.own:
+        facts = next((m for m in endpoint.own.models if m["id"] == model_id), {})
+    device = facts.get("device") or next((d for d in ("npu", "gpu", "cpu") if f"-{d}" in model_id.lower()), None)
+    if "cuda" in model_id.lower():
+        device = "gpu"
+    loads = f"{endpoint.root}{LOCAL_PREFIX}/models" if base.endswith(f"{LOCAL_PREFIX}/v1") else None
+    name, folder = _plain(model_id), facts.get("folder")
+    return Target(alias, model_id, base, loads, name, device, facts.get("execution_provider"), folder)
+
+
+def _from_catalogue(
+    endpoint: Endpoint, alias: str, models_file: config.ModelsFile, listed: list[catalog.CatalogModel]
+) -> Target:
+    entry = models_file.entries.get(alias)
+    name = (entry.catalog_alias if entry else None) or alias
+    variants = [m for m in listed if name in (m.alias, m.id, _plain(m.id))]
+    chosen = next((m for m in variants if m.default), variants[0] if variants else None)
+    if chosen and chosen.cached:
+        base = f"{endpoint.root}/v1"
+        device, provider = chosen.device, chosen.execution_provider
+        return Target(alias, chosen.id, base, f"{endpoint.root}/models", chosen.alias, device, provider)
+    if chosen:
+        size = f"{chosen.size_mb:,.0f} MB, " if chosen.size_mb else ""
+        return Target(alias, reason=f"not downloaded ({size}licence {chosen.licence}): slmbench fetch {alias}")
+    if entry and not listed:
+        return Target(alias, reason=f"{catalog.OFFLINE}{_here(endpoint)}")
+    if entry:
+        close = config.nearest(name, [m.alias for m in listed], 1)
+        return Target(
+            alias, reason="not in Foundry Local's catalogue" + (f"; nearest there: {close[0]}" if close else "")
+        )
+    raise _unknown(
+        alias, sorted({*models_file.entries, *(m.alias for m in listed), *map(_plain, endpoint.ids)}), endpoint
+    )
+
+
+def _here(endpoint: Endpoint) -> str:
+    here = [_plain(i) for i in endpoint.ids][:3]
+    return f"; can be had here now: {', '.join(here)}" if here else ""
+
+
+def _unknown(alias: str, known: list[str], endpoint: Endpoint) -> UsageError:
+    close = config.nearest(alias, known)
+    served = ", ".join(map(_plain, endpoint.ids)) or "nothing"
+    message = f"models: {alias!r} is known neither to data/models.json nor to {endpoint.base_url}"
+    message += f"; nearest: {', '.join(close)}" if close else ""
+    return UsageError(
+        f"{message}; served there: {served}.", "slmbench models   (lists all); slmbench fetch ALIAS   (gets one)"
+    )

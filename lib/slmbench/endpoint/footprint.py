@@ -1,0 +1,59 @@
+"""What one model costs to hold: load time, memory and disk, each model in a service process of its own."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from slmbench import machine
+from slmbench.endpoint import rest, service
+from slmbench.endpoint.target import Target
+from slmbench.errors import KitError
+
+PROMPT = "Say hello."
+REPLY_TOKENS = 16
+
+
+def footprint(target: Target) -> dict[str, Any]:
+    """Load one embedded model in a fresh process, have one short reply from it, and end the process.
+
+    returns: a record for resources.jsonl: load_s (cold for the process; the disk cache may be warm), RSS and USS in
+        MB before the load, after it and after the reply, reply_s, disk_mb; `error` where a step failed.
+        The reply is not a measurement of the run and no row of it: its text is kept here.
+    """
+    record: dict[str, Any] = {"kind": "footprint", "model": target.alias, "at": datetime.now(UTC).isoformat()}
+    if target.folder:
+        files = [f for f in Path(target.folder).rglob("*") if f.is_file()]
+        record["disk_mb"] = round(sum(f.stat().st_size for f in files) / machine.MB, 1)
+    try:
+        with service.alone(target.alias) as alone:
+            prefix = f"{alone.url}{alone.prefix}"
+            record |= _memory(alone.pid, "before")
+            started = time.perf_counter()
+            rest.get(f"{prefix}/models/load/{target.load_name}", timeout_s=600)
+            record["load_s"] = round(time.perf_counter() - started, 4)
+            record |= _memory(alone.pid, "loaded")
+            started = time.perf_counter()
+            asked = {"model": target.id, "messages": [{"role": "user", "content": PROMPT}]}
+            asked |= {"max_tokens": REPLY_TOKENS, "temperature": 0}
+            reply = rest.post(f"{alone.base_url}/chat/completions", asked, timeout_s=120)
+            record["reply_s"] = round(time.perf_counter() - started, 4)
+            record["reply"] = _text(reply)
+            record |= _memory(alone.pid, "after")
+    except KitError as e:
+        record["error"] = e.message
+    return record
+
+
+def _memory(pid: int, when: str) -> dict[str, float | None]:
+    rss_mb, uss_mb = machine.tree_memory_mb(pid)
+    return {f"rss_{when}_mb": rss_mb, f"uss_{when}_mb": uss_mb}
+
+
+def _text(reply: Any) -> str | None:
+    try:
+        return reply["choices"][0]["message"]["content"]
+    except (KeyError, IndexError, TypeError):
+        return None

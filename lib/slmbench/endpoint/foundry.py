@@ -1,0 +1,220 @@
+"""The one file that speaks to the Foundry Local SDK, always in a process of its own.
+
+    python -m slmbench.endpoint.foundry serve --port 5273 --state FILE [--only ALIAS ...]
+    python -m slmbench.endpoint.foundry catalog            one JSON object a model
+    python -m slmbench.endpoint.foundry download ALIAS     {"done_pct": 12.5} lines, then {"path": ...}
+
+The SDK is never imported in a process that measures: its memory and its work would be counted as the client's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+from foundry_local_sdk import CatalogType, Configuration, FoundryLocalManager, LogLevel, ModelInfoBuilder
+from foundry_local_sdk.exception import FoundryLocalException
+
+from slmbench import config, models, paths
+from slmbench.endpoint.rest import LOCAL_PREFIX
+
+LOOK_AGAIN_S = 0.5  # how often the service looks for newly prepared models
+CLOSE_S = 8  # close() may never return after POST /shutdown (SDK 2.2.1)
+
+
+def _start_runtime(data: Path, port: int | None = None) -> FoundryLocalManager:
+    """The SDK's single manager. Its own telemetry switch is off; SLMBENCH_CATALOG_URL names a private catalogue."""
+    catalog_url = os.environ.get("SLMBENCH_CATALOG_URL")
+    model_cache = os.environ.get("SLMBENCH_MODEL_CACHE")
+    FoundryLocalManager.initialize(
+        Configuration(
+            app_name="slmbench",
+            app_data_dir=str(data),
+            model_cache_dir=model_cache,
+            catalog_urls=[(catalog_url, None)] if catalog_url else None,
+            log_level=LogLevel.WARNING,
+            disable_nonessential_telemetry=True,
+            web=Configuration.WebService(urls=f"http://127.0.0.1:{port}") if port is not None else None,
+        )
+    )
+    return FoundryLocalManager.instance
+
+
+def _prepared(only: list[str]) -> Iterator[Path]:
+    """The whole model folders of the kit's cache, by name; `only` limits them to these aliases."""
+    root = paths.home() / "models"
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        if folder.is_dir() and models.is_complete(folder) and (not only or folder.name in only):
+            yield folder
+
+
+def runtime_of(folder: Path) -> tuple[str, str]:
+    """(device, execution provider) that a GenAI folder's own configuration selects."""
+    genai = json.loads((folder / "genai_config.json").read_text(encoding="utf-8"))
+    options = genai["model"]["decoder"].get("session_options", {}).get("provider_options", [])
+    name = next(iter(options[0]), "cpu").lower() if options else "cpu"
+    known = {"cpu": ("cpu", "CPUExecutionProvider"), "cuda": ("gpu", "CUDAExecutionProvider")}
+    known |= {"dml": ("gpu", "DmlExecutionProvider"), "webgpu": ("gpu", "WebGpuExecutionProvider")}
+    known |= {"qnn": ("npu", "QNNExecutionProvider")}
+    return known.get(name, (None, name))
+
+
+def _register(catalog, folder: Path, entries: dict[str, config.ModelEntry]) -> dict:
+    """Make a folder known to the local catalogue, anew: an earlier registration may describe other files."""
+    model_id = f"{folder.name}:1"
+    if catalog.get_model_variant(model_id):
+        catalog.unregister_model(model_id)
+    entry = entries.get(folder.name)
+    with ModelInfoBuilder() as info:
+        info.set_string_property("task", "chat-completion")
+        if entry and entry.licence:
+            info.set_string_property("license", entry.licence)
+        if entry and entry.display_name:
+            info.set_string_property("display_name", entry.display_name)
+        if entry and entry.capabilities:
+            info.set_string_property("capabilities", ",".join(entry.capabilities))
+        model = catalog.register_model(folder.resolve(), model_id, info)
+    device, provider = runtime_of(folder)
+    return {
+        "alias": model.alias,
+        "id": model.id,
+        "folder": str(folder),
+        "device": device,
+        "execution_provider": provider,
+    }
+
+
+def serve(port: int, state: Path, data: Path, only: list[str]) -> None:
+    """Serve the prepared models until SIGTERM or Ctrl-C; `state` says which; new folders are taken in."""
+    stop = threading.Event()
+    for number in signal.SIGTERM, signal.SIGINT:
+        signal.signal(number, lambda *_: stop.set())
+    manager = _start_runtime(data, port)
+    catalog = manager.get_catalog(CatalogType.LOCAL)
+    entries = config.read_models().entries
+    known = {f: _register(catalog, f, entries) for f in _prepared(only)}
+    manager.start_web_service()
+    me = psutil.Process()
+    # reading the public catalogue is left out here: offline it costs seconds of retries
+    facts = {"pid": me.pid, "create_time": me.create_time(), "url": manager.urls[0], "prefix": LOCAL_PREFIX}
+    facts["sdk_version"] = version("foundry-local-sdk")
+    _write(state, {**facts, "models": list(known.values())})
+    while not stop.wait(LOOK_AGAIN_S) and not manager.is_shutdown_requested():
+        fresh = [f for f in _prepared(only) if f not in known]
+        if fresh:
+            known |= {f: _register(catalog, f, entries) for f in fresh}
+            _write(state, {**facts, "models": list(known.values())})
+    closing = threading.Thread(target=manager.close, daemon=True)
+    closing.start()
+    closing.join(CLOSE_S)
+
+
+def catalogue(data: Path) -> Iterator[dict]:
+    """What the public catalogue lists, one dict a variant; nothing when it can't be reached."""
+    manager = _start_runtime(data)
+    for model in manager.get_catalog(CatalogType.PUBLIC).list_models():
+        for variant in model.variants:
+            i = variant.info
+            runtime = i.runtime
+            yield {
+                "alias": model.alias,
+                "id": variant.id,
+                "default": variant.id == model.id,
+                "cached": variant.is_cached,
+                "display_name": i.display_name,
+                "publisher": i.publisher,
+                "licence": i.license,
+                "size_mb": i.file_size_mb or None,
+                "device": runtime.device_type.value.lower() if runtime and runtime.device_type else None,
+                "execution_provider": (runtime.execution_provider or None) if runtime else None,
+                "context_length": i.context_length,
+                "capabilities": i.capabilities.split(",") if i.capabilities else [],
+            }
+
+
+def providers(data: Path) -> list[dict]:
+    """Execution providers as the runtime itself lists them; an empty list means CPU only."""
+    return [{"name": ep.name, "registered": ep.is_registered} for ep in _start_runtime(data).discover_eps()]
+
+
+def download(data: Path, alias: str) -> None:
+    """Download one catalogue model, telling the progress as lines of JSON."""
+    model = _start_runtime(data).get_catalog(CatalogType.PUBLIC).get_model(alias)
+    if model is None:
+        _say({"error": f"{alias} is not in the catalogue, or the catalogue can't be reached"})
+        _leave(1)
+    shown = -1.0
+
+    def tell(pct: float) -> None:
+        nonlocal shown
+        if pct - shown >= 0.5 or pct >= 100 > shown:
+            shown = pct
+            _say({"done_pct": round(pct, 1)})
+
+    try:
+        model.download(tell)
+    except FoundryLocalException as e:
+        _say({"error": str(e)})
+        _leave(1)
+    _say({"path": model.get_path()})
+
+
+def _write(state: Path, value: dict) -> None:
+    part = state.with_name(state.name + ".part")
+    part.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    part.replace(state)
+
+
+def _say(value: dict) -> None:
+    print(json.dumps(value), flush=True)
+
+
+def _leave(code: int) -> None:
+    """Out, without the interpreter's tear-down, in which the native library can hang."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def main() -> None:
+    """The process's entry; see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--data", type=Path, default=paths.home() / "foundry", help="folder for the runtime's own files"
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    one = verbs.add_parser("serve")
+    one.add_argument("--port", type=int, required=True)
+    one.add_argument("--state", type=Path, required=True)
+    one.add_argument("--only", nargs="*", default=[])
+    verbs.add_parser("catalog")
+    verbs.add_parser("providers")
+    verbs.add_parser("download").add_argument("alias")
+    args = parser.parse_args()
+    args.data.mkdir(parents=True, exist_ok=True)
+    try:
+        if args.verb == "serve":
+            serve(args.port, args.state, args.data, args.only)
+        elif args.verb == "catalog":
+            for value in catalogue(args.data):
+                _say(value)
+        elif args.verb == "providers":
+            _say({"providers": providers(args.data)})
+        else:
+            download(args.data, args.alias)
+    except FoundryLocalException as e:
+        _say({"error": str(e)})
+        _leave(1)
+    _leave(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Plain requests to a local service: JSON in, JSON out, no proxies, no redirects, a deadline. Never the timed path."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import ssl
+from typing import Any
+from urllib.parse import urlsplit
+
+from slmbench.errors import KitError
+
+# Foundry Local serves registered local models under this prefix, and catalogue models under none. (SDK 2.2.1; its
+# README does not say so: the version is pinned, and a contract test in tests/endpoint holds it.)
+LOCAL_PREFIX = "/catalogs/local"
+
+
+class RestError(KitError):
+    """A request that brought no JSON. status: one of `records.STATUSES` or http_NNN."""
+
+    exit_code = 1
+
+    def __init__(self, status: str, message: str, cure: str = ""):
+        super().__init__(message, cure)
+        self.status = status
+
+
+def key_headers() -> dict[str, str]:
+    """The key for an endpoint that wants one, from FOUNDRY_LOCAL_API_KEY alone (never OPENAI_API_KEY)."""
+    key = os.environ.get("FOUNDRY_LOCAL_API_KEY")
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def get(url: str, timeout_s: float = 10.0) -> Any:
+    """GET a JSON document. raises: RestError."""
+    return _ask("GET", url, None, timeout_s)
+
+
+def post(url: str, value: Any, timeout_s: float = 60.0) -> Any:
+    """POST a JSON document, and get one back. raises: RestError."""
+    return _ask("POST", url, json.dumps(value).encode(), timeout_s)
+
+
+def _ask(method: str, url: str, body: bytes | None, timeout_s: float) -> Any:
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port
+    host = "127.0.0.1" if host == "localhost" else host
+    if parts.scheme == "https":
+        wire = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=ssl.create_default_context())
+    else:
+        wire = http.client.HTTPConnection(host, port, timeout=timeout_s)
+    try:
+        headers = {"Accept": "application/json", "Content-Type": "application/json", **key_headers()}
+        wire.request(method, parts.path or "/", body=body, headers=headers)
+        reply = wire.getresponse()
+        text = reply.read(8 * 1024 * 1024)
+    except ConnectionRefusedError as e:
+        raise RestError("refused", f"nothing answers at {parts.netloc}") from e
+    except TimeoutError as e:
+        raise RestError("timeout", f"no answer from {parts.netloc} within {timeout_s:g} s") from e
+    except (OSError, http.client.HTTPException) as e:
+        raise RestError("connection_error", f"{parts.netloc}: {e or type(e).__name__}") from e
+    finally:
+        wire.close()
+    if reply.status != 200:
+        raise RestError(f"http_{reply.status}", f"{url} answered HTTP {reply.status}: {_start(text)}")
+    try:
+        return json.loads(text)
+    except ValueError as e:
+        kind = reply.headers.get("content-type", "no content type")
+        raise RestError("protocol_error", f"{url} answered no JSON but {kind}: {_start(text)}") from e
+
+
+def model_ids(base_url: str, timeout_s: float = 15.0) -> list[str]:
+    """The ids that `base_url`/models lists. base_url ends before /models (…/v1). raises: RestError."""
+    listed = get(f"{base_url}/models", timeout_s)
+    data = listed.get("data") if isinstance(listed, dict) else None
+    if not isinstance(data, list):
+        raise RestError("protocol_error", f"{base_url}/models answered JSON without a list of models")
+    return [m["id"] for m in data if isinstance(m, dict) and isinstance(m.get("id"), str)]
+
+
+def _start(text: bytes) -> str:
+    return " ".join(text[:160].decode("utf-8", "replace").split())

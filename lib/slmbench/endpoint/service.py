@@ -1,0 +1,205 @@
+"""The kit's own Foundry Local service: one long-lived process, found again through a state file, stopped by signal.
+
+Several kernels and jobs share it. It is detached, with its output in a log file, so it holds no caller's pipe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+from filelock import FileLock
+
+from slmbench import paths
+from slmbench.endpoint import rest
+from slmbench.errors import KitError
+
+PORT = 5273
+PORTS_TRIED = 100
+READY_S = 60.0
+STOP_S = 12.0
+
+_children: list[subprocess.Popen] = []  # kept: a Popen that is collected while its process lives warns about it
+
+
+class ServiceError(KitError):
+    """The service did not start (exit code 1)."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running service. models: what it serves, as dicts {alias, id, folder, device, execution_provider}."""
+
+    pid: int
+    create_time: float
+    url: str
+    prefix: str
+    sdk_version: str
+    models: tuple[dict, ...]
+    state: Path
+
+    @property
+    def base_url(self) -> str:
+        """Where registered local models are served; OpenAI clients use this."""
+        return f"{self.url}{self.prefix}/v1"
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    def process(self) -> psutil.Process | None:
+        """The process, or None once it is gone (a new process with the same number is another one)."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.create_time) < 1.0
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+def state_file() -> Path:
+    return paths.home() / "service.json"
+
+
+def log_file() -> Path:
+    return paths.home() / "service.log"
+
+
+def _read(state: Path) -> Service | None:
+    try:
+        known = json.loads(state.read_text(encoding="utf-8"))
+        names = ("pid", "create_time", "url", "prefix", "sdk_version")
+        return Service(*(known[n] for n in names), models=tuple(known["models"]), state=state)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):  # a torn or foreign file tells nothing about a service
+        return None
+
+
+def status(state: Path | None = None) -> Service | None:
+    """The kit's service if it runs and answers; a state file left behind by a killed one is removed."""
+    state = state or state_file()
+    service = _read(state)
+    if service and service.process() is not None:
+        try:
+            answer = rest.get(f"{service.url}/status", timeout_s=5)
+            if isinstance(answer, dict) and answer.get("pid") == service.pid:
+                return service
+        except rest.RestError:
+            pass  # it hangs or is just going down: not a service that a run can stand on
+        return None
+    state.unlink(missing_ok=True)
+    return None
+
+
+def start(port: int | None = None, *, say: Callable[[str], None] = print) -> tuple[Service, bool]:
+    """The kit's service, started if it does not run yet.
+
+    port: None means 5273, or the next free one. say: gets one line where something is worth telling.
+    returns: (service, whether it was started by this call).
+    raises: ServiceError with the log's last lines.
+    """
+    paths.home().mkdir(parents=True, exist_ok=True)
+    with FileLock(paths.home() / "service.lock"):
+        running = status()
+        if running:
+            return running, False
+        _end(_read(state_file()))  # alive, but it does not answer
+        chosen = _free_port(port)
+        if chosen != (port or PORT):
+            say(f"Port {PORT} is taken by another program: the service takes {chosen} instead.")
+        return _launch(chosen, state_file(), log_file()), True
+
+
+def stop(state: Path | None = None) -> bool:
+    """End the kit's service and leave nothing behind. returns: whether one was running."""
+    state = state or state_file()
+    service = _read(state)
+    found = _end(service)
+    state.unlink(missing_ok=True)
+    return found
+
+
+@contextmanager
+def alone(alias: str) -> Iterator[Service]:
+    """A second service for one model only, on a port of its own, for as long as the block runs (memory is measured
+    so: a service that held other models before gives little of their memory back)."""
+    with TemporaryDirectory(prefix="slmbench-", ignore_cleanup_errors=True) as folder:
+        state = Path(folder) / "service.json"
+        arguments = ("--only", alias)
+        service = _launch(_free_port(0), state, Path(folder) / "log", data=Path(folder) / "foundry", more=arguments)
+        try:
+            yield service
+        finally:
+            _end(service)
+
+
+def _free_port(wanted: int | None) -> int:
+    """wanted: a port that must be free, 0 for any, None for PORT or the next free one. raises: ServiceError."""
+    for port in [wanted] if wanted is not None else range(PORT, PORT + PORTS_TRIED):
+        with socket.socket() as probe:
+            if os.name != "nt":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return probe.getsockname()[1]
+    raise ServiceError(
+        f"Port {wanted or PORT} is taken.", "slmbench serve   (without --port it takes the next free one)"
+    )
+
+
+def _launch(port: int, state: Path, log: Path, *, data: Path | None = None, more: tuple[str, ...] = ()) -> Service:
+    state.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "slmbench.endpoint.foundry"]
+    command += ["--data", str(data)] if data else []
+    command += ["serve", "--port", str(port), "--state", str(state), *more]
+    detached: dict = {"start_new_session": True}
+    if os.name == "nt":
+        detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    # With CI set the runtime was seen to look up no telemetry host; its own switch alone leaves some on.
+    environment = {**os.environ, "CI": "true", "PYTHONUTF8": "1"}
+    with log.open("wb") as sink:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment, cwd=log.parent, **detached
+        )
+    _children.append(child)
+    end = time.monotonic() + READY_S
+    while time.monotonic() < end and child.poll() is None:
+        service = status(state) if state.exists() else None
+        if service:
+            return service
+        time.sleep(0.05)
+    ended = "ended" if child.poll() is not None else f"was not ready within {READY_S:g} s"
+    child.kill()
+    child.wait()
+    tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]) if log.exists() else ""
+    raise ServiceError(f"The Foundry Local service {ended}.\n{tail}".rstrip(), f"read {log}, then slmbench doctor")
+
+
+def _end(service: Service | None) -> bool:
+    process = service.process() if service else None
+    if process is None:
+        return False
+    family = [process, *process.children(recursive=True)]
+    for one in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.terminate()
+    _, alive = psutil.wait_procs(family, timeout=STOP_S)
+    for one in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(alive, timeout=STOP_S)
+    return True

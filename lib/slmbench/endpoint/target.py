@@ -1,0 +1,112 @@
+"""What a run talks to: the service (`Endpoint`) and the models on it (`Target`)."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from slmbench.endpoint import rest
+from slmbench.endpoint.rest import RestError
+from slmbench.endpoint.service import Service
+
+if TYPE_CHECKING:
+    import openai
+
+LOAD_S = 600.0
+UNLOAD_TRIES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One model that was asked for: where and under which id to ask it, or the reason why it can't be asked.
+
+    base_url: ends in /v1; requests go to base_url/chat/completions.
+    fault: the status of its row, where the endpoint itself is at fault (refused, protocol_error, …).
+    load_url: of its load and unload calls, without the verb's name; None where loading is not ours to do.
+    """
+
+    alias: str
+    id: str | None = None
+    base_url: str | None = None
+    load_url: str | None = None
+    load_name: str | None = None
+    device: str | None = None
+    execution_provider: str | None = None
+    folder: str | None = None
+    reason: str | None = None
+    fault: str | None = None
+
+    @property
+    def available(self) -> bool:
+        return self.reason is None
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """An OpenAI-compatible service.
+
+    root: its address without /v1. source: how it was found, in words. base_urls: where it lists models, in order.
+    own: the kit's own service, else None. started: whether the call that made this object started it.
+    fault: why it can't be listed, where it can't.
+    """
+
+    root: str
+    source: str
+    base_urls: list[str] = field(default_factory=list)
+    own: Service | None = None
+    started: bool = False
+    listed: dict[str, list[str]] = field(default_factory=dict)  # base_url -> ids
+    fault: RestError | None = None
+
+    @property
+    def base_url(self) -> str:
+        """The base address for OpenAI clients: the first that lists models."""
+        return next(
+            (base for base in self.base_urls if self.listed.get(base)), (self.base_urls or [f"{self.root}/v1"])[0]
+        )
+
+    @property
+    def ids(self) -> list[str]:
+        return [model_id for ids in self.listed.values() for model_id in ids]
+
+    def refresh(self) -> None:
+        """Ask again what is served; what goes wrong is kept in `fault`."""
+        self.fault, self.listed = None, {}
+        for base in self.base_urls:
+            try:
+                self.listed[base] = rest.model_ids(base)
+            except RestError as e:
+                self.fault = self.fault or e
+
+    def client(self, base_url: str | None = None, timeout_s: float = 120.0) -> openai.OpenAI:
+        """The openai package's client, for all that is not timed: no retries, no proxies, no borrowed key."""
+        import httpx
+        import openai
+
+        key = os.environ.get("FOUNDRY_LOCAL_API_KEY", "not-needed")
+        http = httpx.Client(trust_env=False, timeout=timeout_s, follow_redirects=False)
+        return openai.OpenAI(base_url=base_url or self.base_url, api_key=key, max_retries=0, http_client=http)
+
+    def load(self, target: Target) -> float | None:
+        """Load a model. returns: seconds; None where loading is not ours to do. raises: RestError."""
+        if target.load_url is None:
+            return None
+        started_ns = time.perf_counter_ns()
+        rest.get(f"{target.load_url}/load/{target.load_name}", timeout_s=LOAD_S)
+        return (time.perf_counter_ns() - started_ns) / 1e9
+
+    def unload(self, target: Target) -> None:
+        """Unload a model. Right after a stream its session may still hold it, so a few tries are made.
+
+        raises: RestError.
+        """
+        for left in reversed(range(UNLOAD_TRIES if target.load_url else 0)):
+            try:
+                rest.get(f"{target.load_url}/unload/{target.load_name}", timeout_s=60)
+                return
+            except RestError:
+                if left == 0:
+                    raise
+                time.sleep(0.1)

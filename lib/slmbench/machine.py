@@ -1,0 +1,114 @@
+"""Facts about this machine, and the memory of a process tree."""
+
+from __future__ import annotations
+
+import csv
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+MB = 1e6
+PACKAGES = (
+    "slmbench",
+    "foundry-local-sdk",
+    "onnxruntime",
+    "onnxruntime-genai-core",
+    "openai",
+    "numpy",
+    "pandas",
+    "scipy",
+)
+
+
+def facts() -> dict[str, Any]:
+    """What a reader needs to know about the machine that measured; None where the machine does not say.
+
+    Sizes in MB (10^6 bytes). Host and user names are left out on purpose.
+    """
+    return {
+        "os": platform.system(),
+        "os_version": platform.platform(terse=True),
+        "architecture": platform.machine(),
+        "cpu": cpu_name(),
+        "cores_logical": os.cpu_count(),
+        "cores_physical": psutil.cpu_count(logical=False),
+        "memory_mb": round(psutil.virtual_memory().total / MB),
+        "memory_available_mb": round(psutil.virtual_memory().available / MB),
+        "gpus": gpus(),
+        "on_battery": _on_battery(),
+        "python": platform.python_version(),
+        "packages": packages(),
+    }
+
+
+def packages(names: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
+    """Installed versions; None for what is not installed."""
+    found: dict[str, str | None] = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def cpu_name() -> str | None:
+    """The processor's own name, as the operating system tells it."""
+    if sys.platform == "linux":
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next(
+            (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine()
+        )
+    if sys.platform == "darwin":
+        return _output("sysctl", "-n", "machdep.cpu.brand_string") or None
+    return platform.processor() or None
+
+
+def gpus() -> list[dict[str, Any]]:
+    """NVIDIA GPUs as nvidia-smi lists them ({name, memory_mb, driver}); empty where there is no such program.
+
+    An empty list does not prove that there is no GPU: other makers' are not looked for.
+    """
+    told = _output("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits")
+    rows = [[cell.strip() for cell in row] for row in csv.reader(told.splitlines())]
+    mib = 1024 * 1024 / MB
+    return [{"name": r[0], "memory_mb": round(float(r[1]) * mib), "driver": r[2]} for r in rows if len(r) == 3]
+
+
+def tree_memory_mb(pid: int) -> tuple[float | None, float | None]:
+    """(RSS, USS) of a process and its children, MB. USS, what only they use, is None where access is denied."""
+    process = psutil.Process(pid)
+    family = [process, *process.children(recursive=True)]
+    rss_mb = sum(p.memory_info().rss for p in family) / MB
+    try:
+        uss_mb = sum(p.memory_full_info().uss for p in family) / MB
+    except psutil.AccessDenied:
+        return round(rss_mb, 1), None
+    return round(rss_mb, 1), round(uss_mb, 1)
+
+
+def _on_battery() -> bool | None:
+    sensor = getattr(psutil, "sensors_battery", None)
+    battery = sensor() if sensor else None
+    return None if battery is None or battery.power_plugged is None else not battery.power_plugged
+
+
+def _output(program: str, *arguments: str) -> str:
+    """What a program prints, "" where it is not there or fails."""
+    path = shutil.which(program)
+    if path is None:
+        return ""
+    try:
+        done = subprocess.run(
+            [path, *arguments], capture_output=True, timeout=10, check=False, encoding="utf-8", errors="replace"
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,1 @@
+"""Measuring: one streamed request (`stream`), and a plan of many (`bench`)."""

@@ -1,0 +1,123 @@
+"""From settings to a finished run folder: what the command line, the notebooks and the samples have in common."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from slmbench import config, machine, store
+from slmbench.endpoint import Endpoint, Target, rest
+from slmbench.endpoint.footprint import footprint
+from slmbench.errors import NothingMeasured
+from slmbench.measure import bench
+from slmbench.records import OK, Row
+from slmbench.store import RunFolder
+
+
+def plan_of(
+    settings: config.Settings, endpoint: Endpoint, targets: Sequence[Target], command: str | None = None
+) -> dict[str, Any]:
+    """What stands in plan.json: the settings, the models they came to, and what is needed to do it again."""
+    asked = settings.to_dict() | {"models": [t.alias for t in targets]}
+    return {
+        **asked,
+        "hash": config.plan_hash(asked),
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command or shlex.join(["slmbench", *sys.argv[1:]]),
+        "endpoint": {"url": endpoint.base_url, "source": endpoint.source, "own": endpoint.own is not None},
+        "targets": [
+            {
+                "alias": t.alias,
+                "id": t.id,
+                "device": t.device,
+                "execution_provider": t.execution_provider,
+                "reason": t.reason,
+            }
+            for t in targets
+        ],
+        "versions": machine.packages(("slmbench", "foundry-local-sdk")),
+    }
+
+
+def open_run(
+    settings: config.Settings,
+    endpoint: Endpoint,
+    targets: Sequence[Target],
+    *,
+    out: Path | str | None = None,
+    resume: bool = False,
+    command: str | None = None,
+) -> RunFolder:
+    """The run folder of this plan, made now (or gone on with). out: None for a new one under runs/.
+
+    raises: store.StoreError.
+    """
+    plan = plan_of(settings, endpoint, targets, command)
+    facts = machine.facts() | {"service": _service_facts(endpoint)}
+    path = Path(out) if out else _fresh(store.default_path(plan["hash"]))
+    return RunFolder.open(path, plan | {"run": path.name}, facts, resume=resume)
+
+
+def measure(
+    settings: config.Settings,
+    endpoint: Endpoint,
+    targets: Sequence[Target],
+    folder: RunFolder,
+    *,
+    memory: bool = True,
+    say: Callable[[str], None] = print,
+) -> Iterator[Row]:
+    """Memory and load time first (on the kit's own service), then the timed run; yields rows as they are kept.
+
+    memory: False leaves the first part out. An embedded model whose footprint is known in this folder is not
+    measured again.
+    """
+    if memory and endpoint.own:
+        known = {r["model"] for r in store.read(folder.path).resources if r.get("kind") == "footprint"}
+        for target in targets:
+            if target.available and target.folder and target.alias not in known:
+                record = footprint(target)
+                folder.append_resource(record)
+                say(_told(record))
+    yield from bench.run(list(targets), settings, endpoint, folder, headers=rest.key_headers())
+
+
+def finish(rows: Sequence[Row]) -> None:
+    """raises: NothingMeasured if no timed request succeeded, with the first reason."""
+    if any(r.status == OK and r.phase == "timed" for r in rows):
+        return
+    first = next((r for r in rows if r.status != OK), None)
+    why = f"{first.model}: {first.status} ({first.error})" if first else "no request was made"
+    raise NothingMeasured(f"Nothing could be measured. {why}", "slmbench doctor   (what is here, what is missing)")
+
+
+def _told(record: dict[str, Any]) -> str:
+    if "error" in record:
+        return f"{record['model']}: memory not measured: {record['error']}"
+    held = record["uss_loaded_mb"] or record["rss_loaded_mb"]
+    load, disk = f"{record['model']}: loads in {record['load_s']:.1f} s", f"{record['disk_mb']:,.0f} MB on disk"
+    return f"{load}, {held:,.0f} MB loaded, {disk}"
+
+
+def _service_facts(endpoint: Endpoint) -> dict[str, Any]:
+    facts: dict[str, Any] = {"url": endpoint.base_url, "source": endpoint.source}
+    if endpoint.own:
+        facts |= {"foundry_local_sdk": endpoint.own.sdk_version, "pid": endpoint.own.pid}
+    return facts
+
+
+def _fresh(path: Path) -> Path:
+    """A folder of this name that is nobody else's: two jobs can start in the same second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for suffix in ["", *(f"-{n}" for n in range(2, 1000))]:
+        try:
+            fresh = path.with_name(path.name + suffix)
+            fresh.mkdir()
+        except FileExistsError:
+            continue
+        return fresh
+    raise store.StoreError(f"{path.parent} holds a thousand runs of this second.", "name a folder: --out DIR")

@@ -1,0 +1,168 @@
+"""How pictures look: light or dark, on a screen or on a projector, with letters for Latin and Devanagari."""
+
+from __future__ import annotations
+
+import functools
+import io
+import math
+import textwrap
+import unicodedata
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, NamedTuple
+
+from slmbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+THEMES = ("light", "dark")
+SCALES = ("normal", "projector")
+DPI = 100
+NORMAL_SIZE = (8.0, 4.5)  # inches
+PROJECTOR_SIZE = (12.0, 6.75)  # inches: 1200 x 675 px
+PROJECTOR_POINTS = 18.0
+
+# Okabe and Ito's colours for every kind of colour vision, without black and the yellow that white swallows;
+# the dark set has the same hues, lightened where they sink into the background.
+CYCLES = {
+    "light": ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666", "#7A3E9D"),
+    "dark": ("#56B4E9", "#F5793A", "#2CC79B", "#E08FC0", "#E69F00", "#9AD0F5", "#BBBBBB", "#F0E442"),
+}
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
+INK = {"light": ("#ffffff", "#1a1a1a", "#d5d5d5"), "dark": ("#16181c", "#eeeeee", "#3c4048")}  # ground, text, grid
+
+
+class Look(NamedTuple):
+    """What tells one model from another, by colour and by shape."""
+
+    color: str
+    marker: str
+    line: object
+
+
+def params(theme: str = "light", scale: str = "normal") -> dict[str, object]:
+    """Matplotlib settings for a theme; a pure function of its arguments but for the font, which is registered once.
+
+    theme: light | dark. scale: normal | projector (1200 × 675 px, no text below 18 pt).
+    raises: UsageError for another name.
+    """
+    from cycler import cycler
+
+    for name, value, known in (("theme", theme, THEMES), ("scale", scale, SCALES)):
+        if value not in known:
+            raise UsageError(
+                f"{name}={value!r} is not known; expected one of {', '.join(known)}", f"{name}={known[0]!r}"
+            )
+    ground, text, grid = INK[theme]
+    projector = scale == "projector"
+    points = PROJECTOR_POINTS if projector else 10.0
+    settings = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor"), ground)
+    settings |= dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), text)
+    settings |= dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize", "axes.labelsize"), points)
+    return settings | {
+        "font.size": points,
+        "axes.titlesize": points * 1.15,
+        "figure.figsize": PROJECTOR_SIZE if projector else NORMAL_SIZE,
+        "figure.dpi": DPI,
+        "savefig.dpi": "figure",
+        "font.family": ["DejaVu Sans", *devanagari_family()],
+        "axes.prop_cycle": cycler(color=CYCLES[theme]),
+        "axes.axisbelow": True,
+        "axes.grid": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlelocation": "left",
+        "grid.color": grid,
+        "legend.edgecolor": grid,
+        "lines.linewidth": 3.0 if projector else 1.8,
+        "lines.markersize": 10.0 if projector else 6.0,
+        "text.parse_math": False,  # names from data may hold a $
+    }
+
+
+def use(theme: str = "light", scale: str = "normal") -> AbstractContextManager:
+    """The settings of `params` inside a `with` block; nothing outside it changes."""
+    import matplotlib
+
+    return matplotlib.rc_context(params(theme, scale))
+
+
+def apply(theme: str = "light", scale: str = "normal") -> None:
+    """The settings of `params` for all pictures to come: for the first cell of a notebook."""
+    import matplotlib
+
+    matplotlib.rcParams.update(params(theme, scale))
+
+
+@functools.cache
+def devanagari_family() -> tuple[str, ...]:
+    """The families that draw Devanagari, registered with matplotlib on the first call."""
+    import devanagari_fonts
+    from matplotlib import font_manager
+
+    files = [str(font.path) for font in devanagari_fonts.fonts() if font.source == "bundled"]
+    for file in files:
+        font_manager.fontManager.addfont(file)
+    return tuple(dict.fromkeys(font_manager.get_font(file).family_name for file in files))
+
+
+def look(position: int) -> Look:
+    """Colour of the current cycle, marker and line style for the n-th series. From the ninth on the shapes move."""
+    import matplotlib
+
+    colors = matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]
+    lap = position // len(colors)
+    return Look(colors[position % len(colors)], MARKERS[(position + lap) % 8], LINES[(position + lap) % 8])
+
+
+def is_projector() -> bool:
+    """Whether the settings in force are those for a projector."""
+    import matplotlib
+
+    return matplotlib.rcParams["font.size"] >= PROJECTOR_POINTS
+
+
+def new_axes(rows: int = 0) -> Axes:
+    """Axes on a figure of its own, which no pyplot state knows. rows: lines of labels that must find room."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    width, height = matplotlib.rcParams["figure.figsize"]
+    if not is_projector():  # a projector's picture keeps its size
+        height = min(40.0, max(height, 1.8 + 0.42 * rows))
+    return Figure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def wrap(text: str, width: int, lines: int = 2) -> str:
+    """A label of at most `lines` lines of `width` characters; what is left out in the middle shows as an ellipsis.
+
+    Breaks at spaces and hyphens where that costs no more than a third of the room, else anywhere.
+    """
+    text = "".join(c if c.isprintable() else " " for c in text.encode("utf-8", "replace").decode())
+    for room in range(width * lines, width * lines * 2 // 3, -1):
+        parts = textwrap.wrap(_middle_out(text, room), width)
+        if len(parts) <= lines:
+            return "\n".join(parts)
+    text = _middle_out(text, width * lines)
+    return "\n".join(text[start : start + width] for start in range(0, len(text), width))
+
+
+def _middle_out(text: str, room: int) -> str:
+    if len(text) <= room:
+        return text
+    head = math.ceil(room * 0.6)
+    tail = text[len(text) - (room - head - 1) :]
+    while tail and unicodedata.category(tail[0]).startswith("M"):  # a vowel sign without its letter
+        tail = tail[1:]
+    return f"{text[:head]}…{tail}"
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG bytes, drawn by Agg without any window or pyplot state."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    out = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(out)
+    return out.getvalue()

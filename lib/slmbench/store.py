@@ -1,0 +1,238 @@
+"""A run is a folder. `rows.jsonl` is the record of truth: one line a request, on disk before the next one starts."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from slmbench.errors import UsageError
+from slmbench.records import OK, Row, to_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What a resumed plan may change: more of the same, or facts that do not alter what a request measures.
+EXTENDS = ("models", "rounds", "loads", "budget_s", "precision")
+FACTS = ("run", "hash", "started_at", "command", "versions", "endpoint", "targets", "prompts_from", "out", "resume")
+ROW_BYTES = 2500  # of one row, without what grows with its tokens
+TOKEN_BYTES = 60
+
+
+class StoreError(UsageError):
+    """The run folder can't be written, or is not what was expected; what is recorded in it stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run folder, read."""
+
+    path: Path
+    plan: dict[str, Any]
+    machine: dict[str, Any]
+    rows: list[Row]
+    resources: list[dict[str, Any]]
+
+    def frame(self) -> pd.DataFrame:
+        """All rows, warm-up and skipped ones too, as `records.to_frame` makes it."""
+        return to_frame(self.rows)
+
+
+def default_path(plan_hash: str, root: Path | str = "runs") -> Path:
+    """runs/<UTC time>-<short hash>, in the current folder unless `root` says otherwise."""
+    return Path(root) / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{plan_hash[:6]}"
+
+
+def read(path: Path | str) -> Run:
+    """A run folder as it stands; a torn last line (a writer was killed) is passed over.
+
+    raises: StoreError if it is no run folder, or a record in the middle is damaged.
+    """
+    path = Path(path)
+    if not (path / "plan.json").is_file():
+        raise StoreError(f"{path} is no run folder: it has no plan.json.", "slmbench run --out DIR   (makes one)")
+    return Run(
+        path,
+        _json(path / "plan.json"),
+        _json(path / "machine.json") if (path / "machine.json").exists() else {},
+        _rows(path / "rows.jsonl"),
+        [json.loads(line) for line in _lines(path / "resources.jsonl")],
+    )
+
+
+class RunFolder:
+    """The one writer of a run folder; a context manager. `finished` holds the cells that need no further attempt."""
+
+    def __init__(self, path: Path, lock: FileLock):
+        self.path = path
+        self._lock = lock
+        self._files = {name: _open_append(path / name) for name in ("rows.jsonl", "resources.jsonl")}
+        self.rows = _rows(path / "rows.jsonl")
+        self.attempts: dict[str, int] = {}
+        self.finished: set[str] = set()
+        for row in self.rows:
+            self._note(row)
+
+    @classmethod
+    def open(cls, path: Path | str, plan: Mapping[str, Any], machine: Mapping[str, Any], *, resume=False) -> RunFolder:
+        """Make the folder, or take up one that is there.
+
+        raises: StoreError for a folder that is not empty (without resume), another plan in it (the difference is
+            named), another writer, a place that can't be written, too little space.
+        """
+        path = Path(path).absolute()
+        there = path.is_dir() and any(p.name != ".lock" for p in path.iterdir())
+        if path.exists() and not path.is_dir():
+            raise StoreError(f"--out: {path} is a file; a folder was expected.", "name another folder")
+        if there and not resume:
+            raise StoreError(f"--out: {path} is not empty.", "name another folder, or go on with it: --resume")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path / ".lock")
+            lock.acquire(timeout=0)
+        except Timeout as e:
+            raise StoreError(f"{path} is being written by another run.", "wait for it, or name another folder") from e
+        except OSError as e:
+            raise StoreError(f"--out: {path} can't be written: {e.strerror}.", "name a folder of your own") from e
+        try:
+            _check_space(path, plan)
+            if there and (path / "plan.json").exists():
+                _refuse_changes(path, _json(path / "plan.json"), plan)
+            try:
+                write_json(path / "plan.json", plan)
+                write_json(path / "machine.json", machine)
+                return cls(path, lock)
+            except OSError as e:
+                raise StoreError(
+                    f"--out: {path} can't be written: {e.strerror}.", "free space, or another --out"
+                ) from e
+        except BaseException:
+            lock.release()
+            raise
+
+    def append(self, row: Row) -> None:
+        """On disk when this returns. raises: StoreError (a full disk); earlier rows stay whole."""
+        self._write("rows.jsonl", row.to_json())
+        self.rows.append(row)
+        self._note(row)
+
+    def append_resource(self, record: Mapping[str, Any]) -> None:
+        self._write("resources.jsonl", json.dumps(record, ensure_ascii=True, allow_nan=False))
+
+    def _note(self, row: Row) -> None:
+        self.attempts[row.cell] = max(self.attempts.get(row.cell, 0), row.attempt)
+        if row.status in (OK, "skipped") or row.status.startswith("http_4"):
+            self.finished.add(row.cell)
+        else:
+            self.finished.discard(row.cell)
+
+    def _write(self, name: str, line: str) -> None:
+        file = self._files[name]
+        data = (line + "\n").encode("ascii")
+        before = os.fstat(file).st_size
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(file, left) :]
+            os.fsync(file)
+        except OSError as e:
+            os.ftruncate(file, before)  # no torn record stays behind
+            full = e.errno in (errno.ENOSPC, errno.EDQUOT)
+            what = "the disk is full" if full else e.strerror
+            raise StoreError(
+                f"{self.path / name}: {what}; {len(self.rows)} rows are kept.", "free space, --resume"
+            ) from e
+
+    def close(self) -> None:
+        for file in self._files.values():
+            os.close(file)
+        self._files = {}
+        self._lock.release()
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str, encoding: str = "utf-8") -> None:
+    """Whole or not at all: a temporary file, renamed."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding=encoding, newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def _open_append(path: Path) -> int:
+    """Open for appending; a torn tail goes first, for it would swallow the next record."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+    data = path.read_bytes()
+    os.ftruncate(file, data.rfind(b"\n") + 1)
+    return file
+
+
+def _lines(path: Path) -> list[bytes]:
+    data = path.read_bytes() if path.exists() else b""
+    return data[: data.rfind(b"\n") + 1].splitlines()
+
+
+def _rows(path: Path) -> list[Row]:
+    rows = []
+    for number, line in enumerate(_lines(path), 1):
+        try:
+            rows.append(Row.from_json(line))
+        except (ValueError, TypeError) as e:
+            raise StoreError(f"{path}, line {number}: not a record ({e}).", "move that line to another file") from e
+    return rows
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as e:
+        raise StoreError(f"{path}: not valid JSON ({e}).", "restore the file, or start a new run folder") from e
+
+
+def _check_space(path: Path, plan: Mapping[str, Any]) -> None:
+    requests = (
+        len(plan.get("models") or ()) * len(plan.get("prompts") or ()) * plan.get("rounds", 1) * plan.get("loads", 1)
+    )
+    needed = (requests + 10) * (ROW_BYTES + TOKEN_BYTES * plan.get("max_tokens", 0))
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise StoreError(
+            f"--out: {path} has {free / 1e6:.1f} MB free; about {needed / 1e6:.1f} MB are needed.",
+            "free space, or another --out",
+        )
+
+
+def _refuse_changes(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    changed = [
+        f"{name}: {_short(old.get(name))} -> {_short(new.get(name))}"
+        for name in sorted({*old, *new} - {*EXTENDS, *FACTS})
+        if old.get(name) != new.get(name)
+    ]
+    if changed:
+        raise StoreError(
+            f"{path} holds another plan ({'; '.join(changed)}).", "use the same settings, or another --out"
+        )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:77]}..."
