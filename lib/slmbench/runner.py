@@ -5,17 +5,26 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from slmbench import config, machine, store
-from slmbench.endpoint import Endpoint, Target, rest
+from slmbench.endpoint import Endpoint, Target, connect, resolve, rest
 from slmbench.endpoint.footprint import footprint
 from slmbench.errors import NothingMeasured
 from slmbench.measure import bench
 from slmbench.records import OK, Row
 from slmbench.store import RunFolder
+
+
+class Watcher(Protocol):
+    """A progress display: a context manager that is told of every row between requests."""
+
+    def __enter__(self) -> Watcher: ...
+    def __exit__(self, *_: object) -> None: ...
+    def update(self, row: Row) -> None: ...
 
 
 def plan_of(
@@ -84,6 +93,37 @@ def measure(
                 folder.append_resource(record)
                 say(_told(record))
     yield from bench.run(list(targets), settings, endpoint, folder, headers=rest.key_headers())
+
+
+def run(
+    settings: config.Settings,
+    models_file: config.ModelsFile,
+    *,
+    out: Path | str | None = None,
+    resume: bool = False,
+    memory: bool = True,
+    watch: Callable[[int], Watcher] | None = None,
+    fetching: Callable[[str, int, int], None] | None = None,
+    say: Callable[[str], None] = print,
+) -> store.Run:
+    """All of it in one call: find the service, get the models, measure. returns: the run folder, read.
+
+    watch: makes a progress display from the number of requests (`show.progress.ConsoleProgress`).
+    fetching: told of downloads and conversions as (stage, done, total).
+    raises: UsageError and StoreError before any request. Whether anything was measured is asked with `finish`.
+    """
+    endpoint = connect(settings.endpoint, allow_remote=settings.allow_remote, say=say)
+    targets = resolve(endpoint, settings.models, models_file, progress=fetching, say=say)
+    with (
+        open_run(settings, endpoint, targets, out=out, resume=resume) as folder,
+        watch(bench.count(targets, settings)) if watch else nullcontext() as progress,
+    ):
+        for row in measure(settings, endpoint, targets, folder, memory=memory, say=say):
+            if row.status != OK:
+                say(f"{row.model}: {row.status}: {row.error}")
+            if progress and row.prompt_id is not None:
+                progress.update(row)
+    return store.read(folder.path)
 
 
 def finish(rows: Sequence[Row]) -> None:

@@ -39,7 +39,7 @@ def usable(frame: pd.DataFrame) -> pd.Series:
 
 
 def summarise(frame: pd.DataFrame, by: Sequence[str] = ("model",)) -> pd.DataFrame:
-    """One line per group, groups in the order of their first row. Warm-up rows take no part.
+    """One line per group, in the order of the groups' first rows. Warm-up rows take no other part.
 
     frame: from `records.to_frame`. by: columns that make a group.
     returns: the columns of `by`; then n_ok, n_failed, n_skipped, n_interrupted (stopped from here, so no failure
@@ -57,10 +57,10 @@ def summarise(frame: pd.DataFrame, by: Sequence[str] = ("model",)) -> pd.DataFra
 
     by = list(by)
     counted = frame[(frame["phase"] == "timed") | (frame["status"] == "skipped")]
-    lines = []
-    for key, group in counted.groupby(by, sort=False, dropna=False):
-        lines.append(dict(zip(by, key, strict=True)) | _summary_line(group))
-    return pd.DataFrame(lines, columns=by + _summary_columns())
+    groups = counted.groupby(by, sort=False, dropna=False)
+    lines = [dict(zip(by, key, strict=True)) | _summary_line(group) for key, group in groups]
+    summary = pd.DataFrame(lines, columns=by + _summary_columns())
+    return frame[by].drop_duplicates().merge(summary, on=by)  # a warm-up is a first appearance too
 
 
 def _summary_columns() -> list[str]:
@@ -239,5 +239,7 @@ def _invalid(frame: pd.DataFrame) -> pd.Series:
 
 
 def reason(row: pd.Series) -> str:
-    """Why a row has no reply: its status, and its error where there is one."""
-    return f"{row['status']}: {row['error']}" if isinstance(row["error"], str) else str(row["status"])
+    """Why a row has no reply: its status and its error; of a skipped one, the error says it all."""
+    if not isinstance(row["error"], str):
+        return str(row["status"])
+    return row["error"] if row["status"] == "skipped" else f"{row['status']}: {row['error']}"

@@ -11,8 +11,6 @@ from slmbench.cli.here import Stages
 from slmbench.endpoint import connect, resolve
 from slmbench.endpoint.probe import PROMPT
 from slmbench.endpoint.probe import probe as ask
-from slmbench.measure import bench
-from slmbench.records import OK
 from slmbench.show.progress import ConsoleProgress
 
 SETTINGS = (
@@ -60,28 +58,24 @@ def run(given: argparse.Namespace) -> int:
     asked = {name: getattr(given, name) for name in SETTINGS}
     where = {"endpoint": given.endpoint, "allow_remote": given.allow_remote}
     settings = config.settings(models_file, given_as="option", **asked, **where)
-    endpoint = connect(settings.endpoint, allow_remote=settings.allow_remote, say=_aloud)
     with Stages() as stages:
-        targets = resolve(endpoint, settings.models, models_file, progress=stages, say=_aloud)
-    with runner.open_run(settings, endpoint, targets, out=given.out, resume=given.resume) as folder:
-        with ConsoleProgress(bench.count(targets, settings)) as progress:
-            for row in runner.measure(settings, endpoint, targets, folder, memory=given.memory, say=_aloud):
-                if row.status != OK:
-                    _aloud(f"{row.model}: {row.status}: {row.error}")
-                if row.prompt_id is not None:
-                    progress.update(row)
-        if given.json:
-            print(json.dumps(_result(folder), indent=1, ensure_ascii=False))
-        _aloud(f"Run folder: {folder.path}\nReport: slmbench report {folder.path}")
-        runner.finish(folder.rows)
+        done = runner.run(
+            settings,
+            models_file,
+            out=given.out,
+            resume=given.resume,
+            memory=given.memory,
+            watch=ConsoleProgress,
+            fetching=stages,
+            say=_aloud,
+        )
+    if given.json:
+        from slmbench.analyse.listing import summary_list
+
+        print(json.dumps({"run": str(done.path), "models": summary_list(done.rows)}, indent=1, ensure_ascii=False))
+    _aloud(f"Run folder: {done.path}\nReport: slmbench report {done.path}")
+    runner.finish(done.rows)
     return 0
-
-
-def _result(folder: store.RunFolder) -> dict:
-    """The owner's list (model, rounds, latency_avg, …) and where the records are; None where nothing was measured."""
-    from slmbench.analyse.listing import summary_list
-
-    return {"run": str(folder.path), "models": summary_list(folder.rows)}
 
 
 def report(given: argparse.Namespace) -> int:

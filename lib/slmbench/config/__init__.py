@@ -1,9 +1,9 @@
 """The configuration: models.json, prompts.json and the settings of a run, read, checked, with errors one can act on."""
 
-from .checking import nearest
-from .models import ModelEntry, ModelsFile, entry_for, read_models
-from .prompts import Prompt, Rubric, read_prompts, read_rubrics
-from .settings import Settings, plan_hash, settings
+from slmbench.config.checking import nearest
+from slmbench.config.models import ModelEntry, ModelsFile, entry_for, read_models
+from slmbench.config.prompts import Prompt, Rubric, read_prompts, read_rubrics
+from slmbench.config.settings import Settings, plan_hash, settings
 
 __all__ = [
     "ModelEntry",

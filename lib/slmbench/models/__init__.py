@@ -3,7 +3,7 @@
 from slmbench.models.disk import DiskError, disk_mb
 from slmbench.models.embedded import DEFAULT_SET, EMBEDDED, Variant
 from slmbench.models.folder import CONVERTER, SCHEMES, convert, is_complete, manifest, with_threads
-from slmbench.models.tiny import write_tiny
+from slmbench.models.tiny import write_tiny, write_tiny_gguf
 
 __all__ = [
     "CONVERTER",
@@ -18,4 +18,5 @@ __all__ = [
     "manifest",
     "with_threads",
     "write_tiny",
+    "write_tiny_gguf",
 ]

@@ -115,7 +115,7 @@ def _refuse_foreign(folder: Path) -> None:
     """Never replace a folder that this module did not write."""
     if folder.exists() and not manifest(folder) and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(
-            f"{folder}: is there already and has no legible {MANIFEST}; expected a new folder, or one written by slmbench",
+            f"{folder}: is there already and has no legible {MANIFEST}; a new folder, or one of slmbench, was expected",
             "give another name, or move that folder away",
         )
 

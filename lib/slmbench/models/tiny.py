@@ -15,6 +15,7 @@ CHATML = (
     "{% endfor %}{% if add_generation_prompt %}{{'<|im_start|>assistant\n'}}{% endif %}"
 )
 SPECIAL = ["<|im_start|>", "<|im_end|>"]
+NEVER = "ÿ"  # the byte 0xFF, which no UTF-8 text has: two of them make the one merge that a vocabulary must have
 
 
 def write_tiny(folder: Path, scheme: str = "int4", seed: int = 0) -> Path:
@@ -27,13 +28,61 @@ def write_tiny(folder: Path, scheme: str = "int4", seed: int = 0) -> Path:
     return folders.write(checkpoint(seed), folder, scheme, source=source, needed_bytes=8_000_000)
 
 
+def write_tiny_gguf(path: Path, kind: str = "Q4_1", seed: int = 0) -> Path:
+    """Write the tiny model as a GGUF file, its linear layers in `kind`, the embedding in Q8_0; for tests of `convert`.
+
+    kind: F32, F16, Q4_0, Q4_1 or Q8_0. returns: the path.
+    """
+    return write_gguf(checkpoint(seed), path, kind)
+
+
+def write_gguf(model: Checkpoint, path: Path, kind: str) -> Path:
+    """Write a model of float32 tensors as a GGUF file. See `write_tiny_gguf`."""
+    from gguf import GGMLQuantizationType as Kind
+    from gguf import GGUFWriter
+    from gguf.quants import quantize
+
+    shape, vocabulary = model.shape, model.vocabulary
+    file = GGUFWriter(path, "llama")
+    file.add_block_count(shape.layers)
+    file.add_context_length(shape.context)
+    file.add_embedding_length(shape.hidden)
+    file.add_feed_forward_length(shape.ffn)
+    file.add_head_count(shape.heads)
+    file.add_head_count_kv(shape.kv_heads)
+    file.add_key_length(shape.head_dim)
+    file.add_value_length(shape.head_dim)
+    file.add_rope_freq_base(shape.rope_base)
+    file.add_layer_norm_rms_eps(shape.eps)
+    file.add_tokenizer_model("gpt2")
+    file.add_tokenizer_pre(vocabulary.pre_tokenizer)
+    file.add_token_list(vocabulary.tokens)
+    types = dict.fromkeys(vocabulary.control, 3) | dict.fromkeys(vocabulary.user_defined, 4)
+    file.add_token_types([types.get(i, 1) for i in range(shape.vocab)])
+    file.add_token_merges(vocabulary.merges)
+    if vocabulary.bos is not None:
+        file.add_bos_token_id(vocabulary.bos)
+    file.add_eos_token_id(vocabulary.eos[0])
+    file.add_eot_token_id(vocabulary.eos[-1])
+    file.add_chat_template(vocabulary.chat_template)
+    for name, tensor in model.tensors.items():
+        table = name in ("token_embd.weight", "output.weight")
+        stored = Kind.F32 if len(tensor.shape) == 1 else Kind.Q8_0 if table else Kind[kind]
+        file.add_tensor(name, quantize(tensor.values(), stored), raw_dtype=stored)
+    file.write_header_to_file()
+    file.write_kv_data_to_file()
+    file.write_tensors_to_file()
+    file.close()
+    return path
+
+
 def checkpoint(seed: int = 0) -> Checkpoint:
     """The tiny model as if it had been read from a GGUF file."""
     import numpy as np
 
     from slmbench.models.gguf import Checkpoint, Llama, Tensor, Vocabulary
 
-    tokens = SPECIAL + byte_names()
+    tokens = [*SPECIAL, *byte_names(), NEVER + NEVER]
     shape = Llama(layers=2, hidden=64, ffn=128, heads=2, kv_heads=1, head_dim=32, vocab=len(tokens), context=4096)
     weights = random_weights(shape, seed)
     silent = [i for i, t in enumerate(tokens) if len(t) > 1 or not t.isascii()]
@@ -41,7 +90,7 @@ def checkpoint(seed: int = 0) -> Checkpoint:
     tensors = {name: Tensor(w.shape, "F32", w) for name, w in weights.items()}
     vocabulary = Vocabulary(
         tokens=tokens,
-        merges=[],
+        merges=[f"{NEVER} {NEVER}"],
         control=[0, 1],
         user_defined=[],
         bos=0,

@@ -9,16 +9,26 @@ from typing import TYPE_CHECKING
 from slmbench.analyse import stats
 from slmbench.errors import UsageError
 from slmbench.records import UNITS
+from slmbench.show.text import number
 
 if TYPE_CHECKING:
     import pandas as pd
 
+LABELS = {
+    "latency_s": "latency (s)",
+    "ttft_s": "time to first token (s)",
+    "ttfa_s": "time to first answer token (s)",
+    "tpot_s": "time per output token (s/token)",
+    "decode_tps": "decode speed (tokens/s)",
+    "output_tps": "output speed (tokens/s)",
+    "total_tps": "prompt + output tokens over latency (tokens/s)",
+}
 OPENINGS = {
     "latency_by_model": "Latency of every request by model, as dots with a box.",
-    "ecdf": "Share of requests at or below each value of {column}, one step line a model.",
+    "ecdf": "Share of requests at or below each {column}, one step line a model.",
     "speed": "Decode speed of every request by model, with medians.",
     "run_order": "Latency of every request in the order of the run.",
-    "per_prompt": "{column} by prompt and model, as dots with medians.",
+    "per_prompt": "{Column} by prompt and model, as dots with medians.",
     "acceleration": "{base} and {other} compared prompt by prompt.",
 }
 COLUMNS = {"latency_by_model": "latency_s", "ecdf": "ttft_s", "speed": "decode_tps", "run_order": "latency_s"}
@@ -34,11 +44,14 @@ def describe(frame: pd.DataFrame, kind: str, **options: str) -> str:
             f"kind={kind!r} is no picture; expected one of {', '.join(OPENINGS)}", "kind='latency_by_model'"
         )
     column = options.get("column") or COLUMNS.get(kind, "latency_s")
-    opening = OPENINGS[kind].format(column=column, base=options.get("base"), other=options.get("other"))
+    names = {"column": quantity(column).lower(), "Column": quantity(column)}
+    opening = OPENINGS[kind].format(**names, base=options.get("base"), other=options.get("other"))
     if kind == "acceleration":
         base, other = options["base"], options["other"]
         ratio = stats.pairs(frame, base, other, column, options.get("by", "model"))["ratio"]
-        return f"{opening} {ratio_title(ratio, base, other, column) if len(ratio) else 'No pair was measured'}."
+        return (
+            f"{opening} {ratio_title(ratio, base, other, label_of(column)) if len(ratio) else 'No pair was measured'}."
+        )
     values = samples(frame, column)
     sentences = [opening, *(_numbers(model, sample, column) for model, sample in values.items() if len(sample))]
     if not any(len(sample) for sample in values.values()):
@@ -51,6 +64,17 @@ def describe(frame: pd.DataFrame, kind: str, **options: str) -> str:
     if kind == "per_prompt":
         sentences.append(f"Prompts: {frame.loc[stats.usable(frame), 'prompt_id'].nunique()}.")
     return " ".join(filter(None, [*sentences, absent(values)]))
+
+
+def label_of(column: str) -> str:
+    """A column's name and unit for an axis."""
+    return LABELS.get(column) or (f"{column} ({UNITS[column]})" if column in UNITS else column)
+
+
+def quantity(column: str) -> str:
+    """A column's name for a title."""
+    name = label_of(column).split(" (")[0]
+    return name[:1].upper() + name[1:]
 
 
 def samples(frame: pd.DataFrame, column: str) -> dict[str, pd.Series]:
@@ -115,11 +139,11 @@ def ratio_title(ratio: pd.Series, base: str, other: str, what: str) -> str:
 
 
 def _numbers(model: str, sample: pd.Series, column: str) -> str:
-    numbers, unit = stats.describe(sample), UNITS.get(column, "")
-    spread = f"lowest {numbers['min']:.3g}, highest {numbers['max']:.3g}"
-    if not math.isnan(numbers["p50_low"]):
-        spread += f", 95 % interval of the median {numbers['p50_low']:.3g} to {numbers['p50_high']:.3g}"
-    return f"{model}: median {numbers['p50']:.3g} {unit}, {spread}, n = {numbers['n']}."
+    found = {name: number(value) for name, value in stats.describe(sample).items()}
+    spread = f"lowest {found['min']}, highest {found['max']}"
+    if len(sample) >= stats.MEDIAN_FROM:
+        spread += f", 95 % interval of the median {found['p50_low']} to {found['p50_high']}"
+    return f"{model}: median {found['p50']} {UNITS.get(column, '')}, {spread}, n = {found['n']}."
 
 
 def _outlier_sentence(frame: pd.DataFrame) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from slmbench.analyse import stats
-from slmbench.records import UNITS
 from slmbench.show import alt, theme
 
 if TYPE_CHECKING:
@@ -16,26 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LOG_FROM = 30  # largest over smallest value from which a linear axis hides the small ones
-LABELS = {
-    "latency_s": "latency (s)",
-    "ttft_s": "time to first token (s)",
-    "ttfa_s": "time to first answer token (s)",
-    "tpot_s": "time per output token (s/token)",
-    "decode_tps": "decode speed (tokens/s)",
-    "output_tps": "output speed (tokens/s)",
-    "total_tps": "prompt + output tokens over latency (tokens/s)",
-}
-
-
-def label_of(column: str) -> str:
-    """A column's name and unit for an axis."""
-    return LABELS.get(column) or (f"{column} ({UNITS[column]})" if column in UNITS else column)
-
-
-def quantity(column: str) -> str:
-    """A column's name for a title."""
-    name = label_of(column).split(" (")[0]
-    return name[:1].upper() + name[1:]
 
 
 def axes(ax: Axes | None, rows: int) -> Axes:
@@ -139,7 +118,7 @@ def finish(ax: Axes, values: dict, title: str, column: str, *, note: str = "", v
     """Title, units, scale and caption; says so where nothing was measured."""
     sizes = [size for sample in values.values() if len(sample) for size in (sample.min(), sample.max())]
     ax.set_title(title, **data_text())
-    ax.set_xlabel(label_of(column), parse_math=False)
+    ax.set_xlabel(alt.label_of(column), parse_math=False)
     if not sizes:
         ax.set_title(f"{title}: no request was measured", **data_text())
         ax.set(xticks=[], **({"yticks": []} if value_axis == "y" else {}))
@@ -147,7 +126,7 @@ def finish(ax: Axes, values: dict, title: str, column: str, *, note: str = "", v
         log(ax, value_axis)
     else:
         ax.set(**{f"{value_axis}lim": (0, max(sizes) * 1.05 or 1)})
-    if note and len(ax.figure.axes) == 1:  # beside other axes, the caption is the caller's
+    if note and len(ax.figure.axes) == 1 and ax.figure.get_layout_engine():  # else there is no room kept for it
         width = int(ax.figure.get_figwidth() * 72 / (0.56 * caption_size()))
         caption = ax.figure.supxlabel(textwrap.fill(note, width), x=0.01, ha="left", fontsize=caption_size())
         caption.set(**data_text())

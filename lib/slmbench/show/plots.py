@@ -72,7 +72,7 @@ def ecdf(frame: pd.DataFrame, column: str = "ttft_s", ax: Axes | None = None) ->
     ax.set_ylim(0, 1.03)
     ax.set_ylabel("share of requests at or below", parse_math=False)
     parts.legend(ax, marks, alt.counts(frame, values))
-    parts.finish(ax, values, f"{parts.quantity(column)}, distribution", column, note=alt.absent(values))
+    parts.finish(ax, values, f"{alt.quantity(column)}, distribution", column, note=alt.absent(values))
     return ax
 
 
@@ -95,7 +95,7 @@ def run_order(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if len(odd):
         rings = ax.scatter(position[odd], frame.loc[odd, "latency_s"], gid="outliers", **parts.ring())
         marks[f"outlier (n = {len(odd)})"] = rings
-    ax.set_ylabel(parts.LABELS["latency_s"])
+    ax.set_ylabel(alt.LABELS["latency_s"])
     parts.legend(ax, marks, alt.counts(frame, values))
     note = " ".join(filter(None, [stats.OUTLIER_RULE if len(odd) else "", alt.absent(values)]))
     sizes = values | {"warm-up": warm}
@@ -135,7 +135,7 @@ def per_prompt(frame: pd.DataFrame, column: str = "latency_s", ax: Axes | None =
     parts.legend(ax, marks, alt.counts(frame, values))
     left_out = f"First {len(shown)} of {len(prompts)} prompts." if len(shown) < len(prompts) else ""
     note = " ".join(filter(None, ["Large mark: median of the prompt.", left_out, alt.absent(values)]))
-    parts.finish(ax, values, f"{parts.quantity(column)} by prompt and model", column, note=note)
+    parts.finish(ax, values, f"{alt.quantity(column)} by prompt and model", column, note=note)
     return ax
 
 
@@ -157,7 +157,7 @@ def acceleration(
             marks[name] = ax.scatter(medians[side], lines, s=size, color=look.color, marker=look.marker, zorder=3)
     parts.rows(ax, [theme.wrap(str(prompt), parts.width(ax)) for prompt in medians.index])
     parts.legend(ax, marks, dict.fromkeys((base, other), f"n = {len(both)}"))
-    title = alt.ratio_title(both["ratio"], theme.wrap(base, 26, 1), theme.wrap(other, 26, 1), parts.label_of(column))
+    title = alt.ratio_title(both["ratio"], theme.wrap(base, 26, 1), theme.wrap(other, 26, 1), alt.label_of(column))
     note = "Marks: medians per prompt. Ratio: geometric mean over pairs with the same prompt, load and round."
     parts.finish(ax, {side: both[side] for side in ("base", "other")}, textwrap.fill(title, 62), column, note=note)
     return ax

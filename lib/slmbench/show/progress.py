@@ -8,6 +8,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from slmbench.records import OK, Row
+from slmbench.show.text import plain
 
 
 class _Bar(tqdm):
@@ -60,8 +61,3 @@ def line(done: int, total: int, failed: int, where: str) -> str:
     """The line that stands for one tenth."""
     share = min(100, 100 * done // total) if total else 100
     return f"{share:3d} %  {done}/{total} requests, {failed} failed, last: {where}"
-
-
-def plain(text: str) -> str:
-    """Text without control characters: names may come from a stranger's server, and a terminal obeys them."""
-    return "".join(c if c.isprintable() else "�" for c in text)

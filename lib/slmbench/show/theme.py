@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple
 
 from slmbench.errors import UsageError
+from slmbench.show.text import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,7 +141,7 @@ def wrap(text: str, width: int, lines: int = 2) -> str:
 
     Breaks at spaces and hyphens where that costs no more than a third of the room, else anywhere.
     """
-    text = "".join(c if c.isprintable() else " " for c in text.encode("utf-8", "replace").decode())
+    text = plain(text)
     for room in range(width * lines, width * lines * 2 // 3, -1):
         parts = textwrap.wrap(_middle_out(text, room), width)
         if len(parts) <= lines:
@@ -157,6 +158,20 @@ def _middle_out(text: str, room: int) -> str:
     while tail and unicodedata.category(tail[0]).startswith("M"):  # a vowel sign without its letter
         tail = tail[1:]
     return f"{text[:head]}…{tail}"
+
+
+def make_room(ax: Axes) -> None:
+    """Moves the sides of the axes so that labels and legend fit: one pass, for figures without a layout engine."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = ax.figure
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    box, taken = ax.get_window_extent(renderer), ax.get_tightbbox(renderer)
+    edge, (width, height) = 0.05 * DPI, figure.bbox.size
+    left, right = edge + box.x0 - taken.x0, width - edge - (taken.x1 - box.x1)
+    bottom, top = edge + box.y0 - taken.y0, height - edge - (taken.y1 - box.y1)
+    if right > left and top > bottom:
+        ax.set_position((left / width, bottom / height, (right - left) / width, (top - bottom) / height))
 
 
 def png(figure: Figure) -> bytes:

@@ -1,0 +1,138 @@
+"""A chart that grows during a run in a notebook, drawn between requests and never inside a timed one.
+
+A redraw costs about 0.1 s, so it happens at most once a second, in the thread that calls `update`. Drawing from a
+second thread while a reply streams in added up to 0.1 s to the TTFT of a 0.1 s server; between requests it adds
+nothing that could be told from noise.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from slmbench.records import Row, to_frame
+from slmbench.show import plots, theme
+from slmbench.show.progress import ConsoleProgress
+from slmbench.show.text import plain
+
+REDRAW_S = 1.0
+
+
+class LiveChart:
+    """Progress of a run: a picture and a line of text that change while it goes on, one still picture at its end.
+
+        with LiveChart(total=48) as chart:
+            for row in rows_as_they_come:
+                chart.update(row)
+
+    total: rows expected. look, scale: as in `theme.params`. kind: a name in `plots.KINDS`.
+    live: True for widgets, False for a line of text per 10 %; None finds out (`has_front_end`). Make the chart in
+    the cell itself, not in a thread that the cell starts: only there can it be found out.
+    clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        *,
+        theme: str = "light",
+        scale: str = "normal",
+        live: bool | None = None,
+        kind: str = "latency_by_model",
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        import scipy.stats  # noqa: F401  its first import takes a second: not during the run
+
+        self.total, self.rows, self.failed = total, [], 0
+        self.live = has_front_end() if live is None else live
+        self._theme, self._scale, self._kind, self._clock = theme, scale, kind, clock
+        self._began, self._drawn, self._finished = clock(), float("-inf"), False
+        if self.live:
+            self._show_widgets()
+        else:
+            self._lines = ConsoleProgress(total, sys.stdout)
+
+    def update(self, row: Row) -> None:
+        """Takes the next row. Call it between requests: it may redraw."""
+        self.rows.append(row)
+        self.failed += row.status not in ("ok", "skipped")
+        if not self.live:
+            self._lines.update(row)
+        elif self._clock() - self._drawn >= REDRAW_S:
+            self._text.value = self.line()
+            self._image.value = self._png()
+            self._drawn = self._clock()  # after the drawing: slow drawing leaves the run its share
+
+    def finish(self) -> None:
+        """Leaves one still picture, which an executed notebook keeps, and hides the widgets. Safe to call twice."""
+        if self._finished:
+            return
+        self._finished = True
+        if self.live:
+            self._box.layout.display = "none"
+            print(self.line())
+        if self.live or _kernel() is not None:
+            from IPython.display import display
+
+            with theme.use(self._theme, self._scale):
+                display(plots.picture(to_frame(self.rows), self._kind))
+
+    def line(self) -> str:
+        """Where the run stands, for instance "12 of 48 requests · qwen2.5-0.5b · rag · about 90 s left · 1 failed"."""
+        done, parts = len(self.rows), [f"{len(self.rows)} of {self.total} requests"]
+        if self.rows and not self._finished:
+            last = self.rows[-1]
+            parts += [plain(name) for name in (last.model, last.prompt_id) if name is not None]
+            left = (self._clock() - self._began) / done * max(0, self.total - done)
+            parts.append(f"about {left:.0f} s left")
+        return " · ".join([*parts, f"{self.failed} failed"])
+
+    def _show_widgets(self) -> None:
+        import ipywidgets
+        from IPython.display import display
+
+        self._text = ipywidgets.Label(self.line())  # a Label runs no HTML, whatever a model is called
+        self._image = ipywidgets.Image(value=self._png(), format="png")
+        self._box = ipywidgets.VBox([self._text, self._image])
+        self._box.add_class("bench-live")
+        display(self._box)
+
+    def _png(self) -> bytes:
+        from matplotlib.figure import Figure
+
+        with theme.use(self._theme, self._scale):
+            figure = Figure()
+            ax = figure.add_axes((0.1, 0.16, 0.87, 0.74))
+            plots.draw(to_frame(self.rows), self._kind, ax=ax)
+            theme.make_room(ax)
+            return theme.png(figure)
+
+    def __enter__(self) -> LiveChart:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        self.finish()
+
+
+def has_front_end() -> bool:
+    """Whether somebody may be looking at this cell.
+
+    Front ends say with each cell that they can ask a person for input; nbclient, and with it papermill and
+    nbconvert, says that it can't. Voilà runs cells through nbclient, but names itself in the environment.
+    """
+    kernel = _kernel()
+    if kernel is None:
+        return False
+    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila/"):
+        return True
+    return bool(kernel.get_parent("shell").get("content", {}).get("allow_stdin"))
+
+
+def _kernel():
+    """The Jupyter kernel this runs in; None in a plain Python or a terminal's IPython."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "kernel", None)

@@ -1,0 +1,202 @@
+"""The parts of the report, each from the run's own records to blocks of Markdown."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from slmbench.analyse import stats
+from slmbench.show import text
+from slmbench.show.verdict import median
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEFINITIONS = {
+    "Latency (s)": "from just before the request is written to the arrival of the last chunk with content.",
+    "Time to first token (s)": "same start, to the arrival of the first chunk with content, in the same request.",
+    "Decode speed (tokens/s)": "(output tokens − 1) / (latency − time to first token): generation without prefill.",
+    "Output speed (tokens/s)": "output tokens / latency: what a user waits for.",
+    "Median": "the middle value; [..] is its 95 % order-statistic interval, from 6 requests on.",
+    "p95": "numpy's percentile of the requests seen, never outside their range; with an upper bound from n = 59.",
+    "Identical replies": "to the same prompt, byte for byte; 3 of 3 proves only ≥ 37 % (95 % confidence).",
+    "Memory (MB)": "of the server's processes. RSS includes pages shared with others, USS only their own.",
+    "Outliers": stats.OUTLIER_RULE,
+}
+MEMORY = {
+    "rss_before_mb": "RSS before (MB)",
+    "rss_loaded_mb": "RSS loaded (MB)",
+    "rss_after_mb": "RSS after replies (MB)",
+    "uss_before_mb": "USS before (MB)",
+    "uss_loaded_mb": "USS loaded (MB)",
+    "uss_after_mb": "USS after replies (MB)",
+}
+REMARKS = {"footprint": "alone, in a process of its own", "load": "in the service that was measured"}
+SETTINGS = ("rounds", "loads", "warmup", "max_tokens", "temperature", "seed", "stream", "concurrency", "deadline_s")
+
+
+def not_measured(summary: pd.DataFrame) -> list[str]:
+    """Which models failed or were skipped, how often, and why; [] when none."""
+    lost = summary[summary["status_note"] != ""]
+    lines = []
+    for line in lost.to_dict("records"):
+        asked = line["n_ok"] + line["n_failed"]
+        said = ["skipped"] if line["n_skipped"] else []
+        if line["n_failed"]:
+            low, high = stats.failure_interval(line["n_failed"], asked)
+            said.insert(
+                0,
+                f"{line['n_failed']} of {asked} requests failed (95 % interval: {100 * low:.0f} to {100 * high:.0f} %)",
+            )
+        lines.append(f"- {text.markdown(line['model'])}: {', then '.join(said)}. {text.markdown(line['status_note'])}")
+    return ["\n".join(lines)] if lines else []
+
+
+def by_prompt(frame: pd.DataFrame, plan: Mapping[str, Any]) -> str:
+    """One line per prompt and model, prompts in the order of the plan."""
+    import pandas as pd
+
+    same = stats.determinism(frame).set_index(["prompt_id", "model"])
+    summary = stats.summarise(frame[frame["prompt_id"].notna()], by=("prompt_id", "model"))
+    planned = [prompt["id"] for prompt in plan.get("prompts") or ()]
+    place = {prompt: number for number, prompt in enumerate(dict.fromkeys([*planned, *summary["prompt_id"]]))}
+    lines = []
+    models = {model: number for number, model in enumerate(dict.fromkeys(frame["model"]))}
+    for line in sorted(summary.to_dict("records"), key=lambda line: (place[line["prompt_id"]], models[line["model"]])):
+        key = (line["prompt_id"], line["model"])
+        replies = f"{same.at[key, 'identical']} of {same.at[key, 'n']}" if key in same.index else text.MISSING
+        lines.append(
+            {
+                "Prompt": line["prompt_id"],
+                "Model": line["model"],
+                "n": line["n_ok"],
+                "Median latency (s)": median(line, "latency_s"),
+                "Median time to first token (s)": median(line, "ttft_s"),
+                "Median decode speed (tokens/s)": median(line, "decode_tps"),
+                "Mean reply (tokens)": rounded(line["output_tokens_mean"]),
+                "Identical replies": replies,
+            }
+        )
+    return text.table(pd.DataFrame(lines)) if lines else "No prompt was asked."
+
+
+def samples(frame: pd.DataFrame, plan: Mapping[str, Any]) -> list[str]:
+    """Each model's first timed reply, in a block that it can't leave."""
+    prompts = {prompt["id"]: prompt["text"] for prompt in plan.get("prompts") or ()}
+    good = frame[stats.usable(frame) & frame["text"].notna()]
+    lines = []
+    for row in good.drop_duplicates("model").to_dict("records"):
+        reply, remark = text.shortened(row["text"])
+        asked = text.shortened(str(prompts.get(row["prompt_id"], row["prompt_id"])), 200)[0]
+        remark = f" ({remark})" if remark else ""
+        lines += [f"### {text.markdown(row['model'])}", f"To “{text.markdown(asked)}”{remark}:"]
+        lines.append(text.fenced(reply) if reply else "Nothing but reasoning.")
+    untouched = "Untouched replies of language models: what they claim is not this report's claim."
+    return [untouched, *lines] if lines else ["No reply was received."]
+
+
+def footprint(summary: pd.DataFrame, resources: Sequence[Mapping], entries: Mapping[str, Any]) -> list[str]:
+    """Load time, memory and disk, a line per measurement; what models.json says of each model below it."""
+    import pandas as pd
+
+    lines = []
+    for record in resources:
+        line = {"Model": record["model"], "Load (s)": rounded(record.get("load_s"))}
+        line |= {title: rounded(record.get(name)) for name, title in MEMORY.items()}
+        line["Disk (MB)"] = rounded(record.get("disk_mb"))
+        kind = record.get("kind")
+        lines.append(line | {"Remark": record.get("error") or REMARKS.get(kind) or kind or ""})
+    measured = text.table(pd.DataFrame(lines)) if lines else "Not measured in this run."
+    known = [
+        {
+            "Model": model,
+            "Name": entry(entries, model, "display_name") or text.MISSING,
+            "Licence": entry(entries, model, "licence") or text.MISSING,
+            "Disk (MB), as listed": rounded(entry(entries, model, "size_mb")),
+            "Capabilities, as listed": ", ".join(entry(entries, model, "capabilities") or ()) or text.MISSING,
+        }
+        for model in summary["model"]
+    ]
+    return [measured, text.table(pd.DataFrame(known))] if known else [measured]
+
+
+def facts(values: Mapping[str, Any]) -> str:
+    """A list of whatever is known, None as n/a."""
+    lines = [f"- {text.markdown(name)}: {text.markdown(_said(value))}" for name, value in values.items()]
+    return "\n".join(lines) if lines else "Nothing was noted."
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_said(inner)}" for name, inner in value.items()) or "none"
+    if isinstance(value, (list, tuple)):
+        return "; ".join(map(_said, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return text.MISSING if value is None else str(value)
+
+
+def method(plan: Mapping[str, Any]) -> list[str]:
+    """How it was measured: settings, prompts, and what the names mean."""
+    settings = {name: plan[name] for name in (*SETTINGS, "endpoint", "started_at", "hash", "versions") if name in plan}
+    prompts = [f"- {text.markdown(p['id'])}: {text.markdown(p['text'])}" for p in plan.get("prompts") or ()]
+    return [
+        "One streamed request gives all of its numbers. Warm-up requests are kept apart and are in no statistic. "
+        "The order of models, prompts and rounds is shuffled by the seed.",
+        facts(settings),
+        "\n".join(["Prompts:\n", *prompts]) if prompts else "",
+        "\n".join(
+            ["What the names mean:\n", *(f"- {name}: {text.markdown(why)}" for name, why in DEFINITIONS.items())]
+        ),
+    ]
+
+
+def command(plan: Mapping[str, Any]) -> str:
+    """The command of the run, to be pasted."""
+    given = plan.get("command")
+    if not given:
+        return "The command was not noted."
+    return text.fenced(given if isinstance(given, str) else shlex.join(given))
+
+
+def limits(frame: pd.DataFrame) -> str:
+    """What a reader may be tempted to conclude, and can't."""
+    loads = frame.loc[stats.usable(frame), "load_index"].nunique()
+    lines = [
+        "- One machine at one time: heat, battery and other programs differ elsewhere.",
+        "- Speed is not quality: read the replies, score them, then choose.",
+        "- CSV files are UTF-8 without a byte-order mark; in Excel use Data > From Text/CSV and 65001 (UTF-8).",
+    ]
+    if loads <= 1:
+        lines.insert(0, "- Each model was loaded once: intervals hold within this session, not across loads.")
+    if (frame["concurrency"] == 1).all():
+        lines.insert(0, "- Single stream: one request at a time. A busy server answers later.")
+    return "\n".join(lines)
+
+
+def rounded(value: Any) -> float:
+    """Three significant digits, for people; NaN for None."""
+    if value is None or math.isnan(value):
+        return math.nan
+    return float(f"{value:.3g}") if abs(value) < 1000 else float(round(value))
+
+
+def typical(resources: Sequence[Mapping], model: str, name: str) -> float | None:
+    """The median of a model's measurements of one kind; None without any."""
+    found = [r[name] for r in resources if r["model"] == model and r.get(name) is not None]
+    return statistics.median(found) if found else None
+
+
+def disk(resources: Sequence[Mapping], entries: Mapping[str, Any], model: str) -> float | None:
+    """MB on disk: measured, else as listed in models.json."""
+    measured = typical(resources, model, "disk_mb")
+    return entry(entries, model, "size_mb") if measured is None else measured
+
+
+def entry(entries: Mapping[str, Any], model: str, name: str) -> Any:
+    """A field of a model's entry; None without an entry."""
+    found = entries.get(model)
+    return None if found is None else getattr(found, name)

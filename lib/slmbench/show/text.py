@@ -1,0 +1,91 @@
+"""Text from strangers, made safe for Markdown and for spreadsheets; numbers as people read them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+MISSING = "n/a"
+JOINERS = "\u200c\u200d"
+
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
+_MARKS = re.compile(r"[\\`*\[|~$#]|(?<![^\W_])_|_(?![^\W_])")  # _ inside a word marks nothing
+_LINKS = re.compile(r"(?i):(?=//)|(?<=www)\.")
+
+
+def plain(text: str, keep: str = "") -> str:
+    """Text without what a terminal or a page would obey: control and direction marks show as �, odd spaces as spaces.
+
+    keep: characters to leave alone, for instance line ends. Joiners stay: Devanagari and emoji are written with them.
+    """
+    keep += JOINERS
+    return "".join(c if c.isprintable() or c in keep else " " if c.isspace() else "�" for c in text)
+
+
+def markdown(text: object) -> str:
+    """Any value as one line of Markdown that shows its characters: no HTML, image, link, code or end of a cell."""
+    line = " ".join(plain(str(text)).split())
+    line = "".join(_ENTITIES.get(c, c) for c in line)
+    line = _MARKS.sub(r"\\\g<0>", line)
+    return _LINKS.sub(lambda match: f"&#{ord(match[0])};", line)  # GitHub makes links of bare addresses
+
+
+def fenced(text: str) -> str:
+    """A code block that its content can't leave: the fence is longer than any run of backticks inside."""
+    text = plain(text.replace("\r\n", "\n"), keep="\n\t")
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def shortened(text: str, limit: int = 600) -> tuple[str, str]:
+    """The first `limit` characters, and a remark about what is missing ("" when nothing is)."""
+    if len(text) <= limit:
+        return text, ""
+    return text[:limit], f"shortened: {limit:,} of {len(text):,} characters"
+
+
+def number(value: Any) -> str:
+    """Three significant digits without an exponent; "n/a" for None and NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return MISSING
+    if abs(value) >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    decimals = 2 - math.floor(math.log10(abs(value)))
+    return f"{value:.{decimals}f}"
+
+
+def table(frame: pd.DataFrame) -> str:
+    """A frame as a Markdown table; numbers to the right, every cell and header escaped."""
+    numeric = [all(isinstance(value, (int, float)) for value in frame[name]) for name in frame.columns]
+    lines = [[markdown(name) for name in frame.columns], ["---:" if right else "---" for right in numeric]]
+    for row in frame.itertuples(index=False):
+        lines.append([_cell(value) for value in row])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _cell(value: object) -> str:
+    return number(value) if value is None or isinstance(value, (int, float)) else markdown(value)
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    """A frame as CSV: UTF-8, a header, lists as JSON, no cell that a spreadsheet takes for a formula.
+
+    Strings that begin with one of FORMULA_STARTS get a ' in front; numbers are left alone, as are the raw values in
+    `rows.jsonl`. No byte-order mark: it would become part of the first column's name in most readers. (Excel asks
+    for the encoding under Data > From Text/CSV: 65001, UTF-8.)
+    """
+    return frame.map(_guarded).to_csv(index=False, lineterminator="\n").encode("utf-8", "backslashreplace")
+
+
+def _guarded(value: object) -> object:
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value
