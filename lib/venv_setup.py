@@ -199,17 +199,14 @@ class Venv:
     def progress(self, lock_text: str) -> Callable[[str], None]:
         """A watcher of pip's output that tells how many packages are fetched, then installed: a line for each tenth."""
         listed = len(re.findall("^[a-z0-9].*==", lock_text, re.MULTILINE))
-        shown = set()
-
-        def installed() -> int:
-            return sum(1 for _ in self.root.glob("[Ll]ib/**/site-packages/*.dist-info"))
-
-        before = installed()
+        packages = "Lib/site-packages" if os.name == "nt" else "lib/python3.*/site-packages"
+        before, shown = len(list(self.root.glob(f"{packages}/*.dist-info"))), set()
 
         def watch(output: str) -> None:
             names = re.search("^Installing collected packages: (.*)$", output, re.MULTILINE)
             if names:
-                total, done = names[1].count(",") + 1, max(0, installed() - before)
+                done = max(0, len(list(self.root.glob(f"{packages}/*.dist-info"))) - before)
+                total = names[1].count(",") + 1
             else:
                 total = listed - len(re.findall("^Ignoring ", output, re.MULTILINE))
                 done = len(re.findall("^(?:Collecting|Requirement already)", output, re.MULTILINE))
@@ -249,7 +246,7 @@ class Venv:
         flags += ["--require-hashes", "--only-binary", ":all:", "--requirement"]
         if part == RUN:  # pip itself first: older ones can't go on with a download that broke off
             pip_lock = self.root / "pip.lock"
-            pip_lock.write_text(re.search(r"^pip==.*(\\\n.*)*", text, re.MULTILINE)[0], encoding="utf-8")
+            pip_lock.write_text(re.search(r"^pip==(?:.*\\\n)*.*", text, re.MULTILINE)[0], encoding="utf-8")
             self.step([*pip, *flags, pip_lock], lock)
         pip = [self.python, "-m", "pip"]
         self.step([*pip, *flags, part, "--resume-retries", "20"], lock, self.progress(text))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -27,29 +27,38 @@ class Watcher(Protocol):
     def update(self, row: Row) -> None: ...
 
 
-def plan_of(
-    settings: config.Settings, endpoint: Endpoint, targets: Sequence[Target], command: str | None = None
-) -> dict[str, Any]:
+def plan_of(settings: config.Settings, endpoint: Endpoint, targets: Sequence[Target]) -> dict[str, Any]:
     """What stands in plan.json: the settings, the models they came to, and what is needed to do it again."""
     asked = settings.to_dict() | {"models": [t.alias for t in targets]}
+    known = ("alias", "id", "device", "execution_provider", "reason")
     return {
         **asked,
         "hash": config.plan_hash(asked),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command or shlex.join(["slmbench", *sys.argv[1:]]),
+        "command": command_of(settings, [t.alias for t in targets]),
         "endpoint": {"url": endpoint.base_url, "source": endpoint.source, "own": endpoint.own is not None},
-        "targets": [
-            {
-                "alias": t.alias,
-                "id": t.id,
-                "device": t.device,
-                "execution_provider": t.execution_provider,
-                "reason": t.reason,
-            }
-            for t in targets
-        ],
+        "targets": [{name: getattr(t, name) for name in known} for t in targets],
         "versions": machine.packages(("slmbench", "foundry-local-sdk")),
     }
+
+
+def command_of(settings: config.Settings, aliases: Sequence[str]) -> str:
+    """The command line that asks for the same run, however this one was started.
+
+    Prompts that came from no named set and no file are in plan.json; the command then names a file to write them to.
+    """
+    defaults = {f.name: f.default for f in dataclasses.fields(config.Settings)}
+    words = ["slmbench", "run", "--models", ",".join(aliases)]
+    named = settings.prompts_from not in ("prompts", "--prompts", "BENCH_PROMPT")
+    words += ["--prompts", settings.prompts_from if named else "prompts.json"]
+    for name in ("rounds", "max_tokens", "temperature", "seed", "warmup", "loads", "deadline_s"):
+        value = getattr(settings, name)
+        if value != defaults[name] or name in ("rounds", "max_tokens", "temperature", "seed"):
+            words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+    words += [] if settings.stream else ["--no-stream"]
+    words += ["--endpoint", settings.endpoint] if settings.endpoint else []
+    words += ["--allow-remote"] if settings.allow_remote else []
+    return shlex.join(words)
 
 
 def open_run(
@@ -59,13 +68,12 @@ def open_run(
     *,
     out: Path | str | None = None,
     resume: bool = False,
-    command: str | None = None,
 ) -> RunFolder:
     """The run folder of this plan, made now (or gone on with). out: None for a new one under runs/.
 
     raises: store.StoreError.
     """
-    plan = plan_of(settings, endpoint, targets, command)
+    plan = plan_of(settings, endpoint, targets)
     facts = machine.facts() | {"service": _service_facts(endpoint)}
     path = Path(out) if out else _fresh(store.default_path(plan["hash"]))
     return RunFolder.open(path, plan | {"run": path.name}, facts, resume=resume)

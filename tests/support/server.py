@@ -58,13 +58,14 @@ class Server:
         self._stop = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(POLL_S)
+        self.port = self._listener.getsockname()[1]
         self.requests: list[Request] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
     @property
     def root(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def posts(self) -> list[Request]:

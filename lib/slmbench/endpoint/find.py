@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
@@ -37,7 +38,8 @@ def connect(
     returns: an Endpoint; where the one asked for does not answer, its `fault` says so.
     raises: UsageError for an address that is not allowed; ServiceError if the kit's own does not start.
     """
-    given = config.settings(endpoint=endpoint, allow_remote=allow_remote).endpoint
+    named = {name: os.environ[name] for name in ("FOUNDRY_LOCAL_ENDPOINT",) if name in os.environ}
+    given = config.settings(environ=named, endpoint=endpoint, allow_remote=allow_remote).endpoint
     if given is not None:
         return _said(_given(given, "as asked for" if endpoint else "from the environment or models.json"), say)
     running = service.status()
@@ -54,7 +56,7 @@ def connect(
         stopped.fault = RestError("refused", "the kit's service is not running")
         return stopped
     begun, fresh = service.start(port, say=say)
-    found = _own(begun, "the kit's own service")
+    found = _own(begun, "the kit's own service" + (", started now; slmbench stop ends it" if fresh else ""))
     found.started = fresh
     return _said(found, say)
 

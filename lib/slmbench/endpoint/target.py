@@ -90,8 +90,11 @@ class Endpoint:
         return openai.OpenAI(base_url=base_url or self.base_url, api_key=key, max_retries=0, http_client=http)
 
     def load(self, target: Target) -> float | None:
-        """Load a model. returns: seconds; None where loading is not ours to do. raises: RestError."""
-        if target.load_url is None:
+        """Have a model loaded. returns: seconds; None where it was loaded before, or loading is not ours to do.
+
+        raises: RestError.
+        """
+        if target.load_url is None or target.id in rest.get(f"{target.load_url}/loaded"):
             return None
         started_ns = time.perf_counter_ns()
         rest.get(f"{target.load_url}/load/{target.load_name}", timeout_s=LOAD_S)

@@ -26,6 +26,10 @@ class ProtocolError(Exception):
     """The reply is not what HTTP or server-sent events allow."""
 
 
+class BrokenHttp(ProtocolError):
+    """The bytes are not HTTP, or stop being so: a connection that went wrong rather than a server's answer."""
+
+
 class Framing:
     """Takes stamped pieces apart: HTTP status and headers, then events (or the plain body).
 
@@ -76,11 +80,13 @@ class Framing:
                     self._body(at_ns, bytes(event.data))
                 elif isinstance(event, h11.EndOfMessage):
                     self.ended = True
+                    self._last_words(at_ns)
                     return
                 elif event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
                     return
         except h11.RemoteProtocolError as e:
-            raise ProtocolError(str(e)) from e
+            too_long = e.error_status_hint == 431  # more than HEADER_BYTES_MAX without an end
+            raise (ProtocolError if too_long else BrokenHttp)(str(e)) from e
 
     def close(self, at_ns: int) -> None:
         """The connection has ended. A body that HTTP promised and did not come leaves `ended` false."""
@@ -130,6 +136,14 @@ class Framing:
         elif name == b"event":
             self._name = value.decode("utf-8", "replace")
 
+    def _last_words(self, at_ns: int) -> None:
+        """What the end of the body left without its line end. The mark and an error count; all else is cut short."""
+        if self._line:
+            self._one_line(at_ns, bytes(self._line))
+        last = Event(at_ns, self._name, b"\n".join(self._data))
+        if self._data and is_error(last):
+            self.events.append(last)
+
     def _dispatch(self) -> None:
         if self._data:
             self.events.append(Event(self._data_ns, self._name, b"\n".join(self._data)))
@@ -144,6 +158,6 @@ def is_error(event: Event) -> bool:
         return False
     try:
         value = json.loads(event.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(value, dict) and bool(value.get("error")) and not value.get("choices")

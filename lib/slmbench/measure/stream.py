@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from slmbench.measure.framing import Event, Framing, ProtocolError
+from slmbench.measure.framing import BrokenHttp, Event, Framing, ProtocolError
 from slmbench.measure.wire import Address, Wire, exchange
 
+COUNT_MAX = 2**31  # of tokens: what is not below it is no count
 CLOCK_JUMP_S = 1.0  # wall and monotonic clock this far apart: the machine slept, or its clock was set
 FAULTS = {"refused": "refused", "unreachable": "connection_error", "too_large": "protocol_error"}
 
@@ -99,12 +100,12 @@ def read(wire: Wire, *, stream: bool = True, model: str | None = None) -> Reply:
         reply.flags.append("clock_jump")
     framing = Framing()
     said = _Said(wire.start_ns)
-    fault = None
+    fault, broken = None, False
     try:
         for at_ns, piece in wire.pieces:
             framing.feed(at_ns, piece)
     except ProtocolError as e:
-        fault = str(e)
+        fault, broken = str(e), isinstance(e, BrokenHttp)
     if wire.end == "eof" and fault is None:
         framing.close(wire.end_ns)
     try:
@@ -117,15 +118,17 @@ def read(wire: Wire, *, stream: bool = True, model: str | None = None) -> Reply:
         fault, said.judged = str(e), "protocol_error"
     except ServerError as e:
         fault, said.judged = str(e), "server_error"
-    reply.status, reply.error = _judge(wire, framing, said, fault, stream)
+    reply.status, reply.error = _judge(wire, framing, said, fault, broken, stream)
     said.fill(reply, timed=stream and framing.is_stream, whole_ns=framing.body_ns)
     if model and said.model and said.model != model:
         reply.flags.append("other_model")
     return reply
 
 
-def _judge(wire: Wire, framing: Framing, said: _Said, fault: str | None, stream: bool) -> tuple[str, str | None]:
-    """The status and its sentence."""
+def _judge(
+    wire: Wire, framing: Framing, said: _Said, fault: str | None, broken: bool, stream: bool
+) -> tuple[str, str | None]:
+    """The status and its sentence. broken: the fault is one of HTTP itself."""
     if wire.end in FAULTS:
         return FAULTS[wire.end], wire.error
     if said.judged:
@@ -133,6 +136,8 @@ def _judge(wire: Wire, framing: Framing, said: _Said, fault: str | None, stream:
     if framing.status is None:
         if wire.end == "timeout":
             return "timeout", wire.error
+        if fault and not broken:
+            return "protocol_error", fault
         return "connection_error", fault or wire.error or "the connection closed before a reply"
     if framing.status != 200:
         return f"http_{framing.status}", _error_text(bytes(framing.body)) or f"HTTP status {framing.status}"
@@ -142,7 +147,7 @@ def _judge(wire: Wire, framing: Framing, said: _Said, fault: str | None, stream:
         kind = framing.headers.get("content-type", "no content type")
         return "protocol_error", f"a stream was asked for, and {kind} came: {_start(bytes(framing.body))}"
     if fault:
-        return "protocol_error", fault
+        return "truncated" if broken else "protocol_error", fault
     whole = framing.marked if stream else framing.ended
     if not whole or (said.finish is None and (said.chunks or stream is False)):
         missing = "its end" if not whole else "a finish_reason"
@@ -172,8 +177,8 @@ class _Said:
         if event.name == "error":
             raise ServerError(_error_text(event.data) or text[:300])
         try:
-            value = json.loads(text)
-        except ValueError as e:
+            value = json.loads(text, parse_constant=_no_number)
+        except (ValueError, RecursionError) as e:
             raise ProtocolError(f"invalid JSON in a chunk: {e}") from e
         self.take(value, event.at_ns, "delta")
 
@@ -206,7 +211,7 @@ class _Said:
                     raise ProtocolError(f"{key} is no string but {type(content).__name__}")
                 if content:
                     self.chunks.append((at_ns, channel, content))
-            if choice.get("finish_reason") is not None:
+            if choice.get("finish_reason"):  # some servers send "" until there is one
                 self.finish = str(choice["finish_reason"])
 
     def fill(self, reply: Reply, *, timed: bool, whole_ns: int) -> None:
@@ -214,9 +219,11 @@ class _Said:
         texts = {c: "".join(t for _, channel, t in self.chunks if channel == c) for c in ("answer", "reasoning")}
         reply.finish_reason = self.finish
         if self.chunks:
-            reply.text = texts["answer"]
-            reply.reasoning_text = texts["reasoning"] or None
-            reply.text_sha256 = hashlib.sha256(texts["answer"].encode("utf-8", "surrogatepass")).hexdigest()
+            reply.text = _whole_characters(texts["answer"])
+            reply.reasoning_text = _whole_characters(texts["reasoning"]) or None
+            reply.text_sha256 = hashlib.sha256(reply.text.encode()).hexdigest()
+            if "\ufffd" in reply.text and "\ufffd" not in texts["answer"]:
+                reply.flags.append("half_character")
             if timed:
                 reply.chunk_s = [round((ns - self.start_ns) / 1e9, 9) for ns, _, _ in self.chunks]
                 reply.chunk_chars = [len(text) for _, _, text in self.chunks]
@@ -234,16 +241,16 @@ class _Said:
         """Tokens as the server counts them; chunks where it does not, and a flag that says so."""
         usage = self.usage if isinstance(self.usage, dict) else {}
         details = usage.get("prompt_tokens_details")
-        reply.prompt_tokens = _count_of(usage.get("prompt_tokens"))
+        reply.prompt_tokens = _count_of(usage.get("prompt_tokens")) or None  # no prompt has none
         reply.cached_tokens = _count_of(details.get("cached_tokens")) if isinstance(details, dict) else None
         tokens = _count_of(usage.get("completion_tokens"))
-        if tokens is not None and (tokens > 0 or not self.chunks):
+        counted = tokens is not None and (tokens > 0 or not self.chunks)
+        if counted:
             reply.output_tokens, reply.token_source = tokens, "server"
-            return
-        if self.chunks:
+        elif self.chunks and timed:
+            reply.output_tokens, reply.token_source = len(self.chunks), "chunks"
+        if self.chunks and not (counted and reply.prompt_tokens):
             reply.flags.append("usage_missing" if self.usage is None else "usage_invalid")
-            if timed:
-                reply.output_tokens, reply.token_source = len(self.chunks), "chunks"
 
 
 def _whole_body(framing: Framing, said: _Said, stream: bool) -> None:
@@ -252,21 +259,30 @@ def _whole_body(framing: Framing, said: _Said, stream: bool) -> None:
     if stream:
         return
     try:
-        value = json.loads(text.decode("utf-8"))
-    except ValueError as e:
+        value = json.loads(text.decode("utf-8"), parse_constant=_no_number)
+    except (ValueError, RecursionError) as e:
         raise ProtocolError(f"the body is no JSON: {_start(text)}") from e
     said.take(value, framing.body_ns, "message")
 
 
 def _count_of(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < COUNT_MAX else None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _whole_characters(text: str) -> str:
+    """Characters that came in two escaped UTF-16 halves put together; a half without the other one as U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _error_text(data: bytes) -> str | None:
     """The message inside an OpenAI-style error, else the start of the text."""
     try:
         value = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _start(data) or None
     error = value.get("error", value) if isinstance(value, dict) else value
     message = error.get("message") if isinstance(error, dict) else error

@@ -12,13 +12,15 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from slmbench.measure.framing import HEADER_BYTES_MAX, REPLY_BYTES_MAX, Framing, ProtocolError
 
 RECV_BYTES = 64 * 1024
+MARKS = (b"[DONE]", b'"error"', b"event: error", b"event:error")  # the reply may end here
+MARK_BYTES = max(map(len, MARKS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,20 @@ def _connect(address: Address, timeout_s: float) -> socket.socket:
     host = "127.0.0.1" if address.host == "localhost" else address.host
     try:
         sock = socket.create_connection((host, address.port), timeout_s)
-    except ConnectionRefusedError:
+    except ConnectionRefusedError as refused:
         if address.host != "localhost":
             raise
-        sock = socket.create_connection(("::1", address.port), timeout_s)
+        try:
+            sock = socket.create_connection(("::1", address.port), timeout_s)
+        except OSError:  # also where this machine has no IPv6
+            raise refused from None
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if address.scheme == "https":
-        sock = ssl.create_default_context().wrap_socket(sock, server_hostname=address.host)
+        with ExitStack() as on_failure:
+            on_failure.callback(sock.close)
+            secure = ssl.create_default_context().wrap_socket(sock, server_hostname=address.host)
+            on_failure.pop_all()
+            return secure
     return sock
 
 
@@ -164,8 +173,10 @@ def _receive(sock: socket.socket, wire: Wire, deadline_ns: int) -> None:
             return
         recent = tail + piece
         if look_always is None and (b"\r\n\r\n" in recent or received > HEADER_BYTES_MAX):
-            look_always = not _is_plain_stream(b"".join(p for _, p in wire.pieces[:64]))
-        if look_always or b"[DONE]" in recent or b"error" in recent or recent.endswith(b"0\r\n\r\n"):
+            look_always = not _is_plain_stream(b"".join(p for _, p in wire.pieces))
+        if not look_always and any(mark in recent for mark in MARKS):
+            look_always = True  # what completes the mark's event may come in a later piece
+        if look_always or recent.endswith(b"0\r\n\r\n"):
             try:
                 for pair in wire.pieces[fed:]:
                     framing.feed(*pair)
@@ -176,10 +187,10 @@ def _receive(sock: socket.socket, wire: Wire, deadline_ns: int) -> None:
             if framing.done:
                 wire.end = "done"
                 return
-        tail = recent[-8:]
+        tail = recent[-MARK_BYTES:]
 
 
 def _is_plain_stream(head: bytes) -> bool:
     """A 200 without Content-Length: it ends by [DONE], by the last chunk or with the connection."""
-    head = head.split(b"\r\n\r\n")[0].lower()
-    return head.startswith(b"http/1.1 200") and b"content-length" not in head
+    head, end, _ = head.lower().partition(b"\r\n\r\n")
+    return bool(end) and head.startswith(b"http/1.1 200") and b"content-length" not in head

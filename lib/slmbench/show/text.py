@@ -31,8 +31,8 @@ def plain(text: str, keep: str = "") -> str:
 def markdown(text: object) -> str:
     """Any value as one line of Markdown that shows its characters: no HTML, image, link, code or end of a cell."""
     line = " ".join(plain(str(text)).split())
-    line = "".join(_ENTITIES.get(c, c) for c in line)
     line = _MARKS.sub(r"\\\g<0>", line)
+    line = "".join(_ENTITIES.get(c, c) for c in line)
     return _LINKS.sub(lambda match: f"&#{ord(match[0])};", line)  # GitHub makes links of bare addresses
 
 
