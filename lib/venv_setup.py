@@ -226,7 +226,7 @@ class Venv:
             elif path != self.lock:
                 path.unlink()
         base = getattr(sys, "_base_executable", sys.executable)
-        if works(base, "-c", "import ensurepip, venv"):
+        if works(base, "-c", "import venv, ensurepip; ensurepip.version()"):
             self.step([base, "-m", "venv", self.root], lock)
             return [self.python, "-m", "pip"]
         if not works(base, "-c", "import venv") or not works(base, "-m", "pip", "--python", base, "--version"):

@@ -73,13 +73,13 @@ def cpu_name() -> str | None:
 
 def gpus() -> list[dict[str, Any]]:
     """NVIDIA GPUs as nvidia-smi lists them ({name, memory_mb, driver}); empty where there is no such program.
+    memory_mb is None where the GPU shares the machine's memory.
 
     An empty list does not prove that there is no GPU: other makers' are not looked for.
     """
     told = _output("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits")
     rows = [[cell.strip() for cell in row] for row in csv.reader(told.splitlines())]
-    mib = 1024 * 1024 / MB
-    return [{"name": r[0], "memory_mb": round(float(r[1]) * mib), "driver": r[2]} for r in rows if len(r) == 3]
+    return [{"name": r[0], "memory_mb": _mib_as_mb(r[1]), "driver": r[2]} for r in rows if len(r) == 3]
 
 
 def tree_memory_mb(pid: int) -> tuple[float | None, float | None]:
@@ -92,6 +92,11 @@ def tree_memory_mb(pid: int) -> tuple[float | None, float | None]:
     except psutil.AccessDenied:
         return round(rss_mb, 1), None
     return round(rss_mb, 1), round(uss_mb, 1)
+
+
+def _mib_as_mb(text: str) -> int | None:
+    """MB of a number of MiB; None for what nvidia-smi writes in its place, as [N/A]."""
+    return round(int(text) * 1024 * 1024 / MB) if text.isdecimal() else None
 
 
 def _on_battery() -> bool | None:

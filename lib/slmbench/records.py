@@ -93,6 +93,7 @@ UNITS: Mapping[str, str] = {
     "ttft_s": "s",
     "ttfa_s": "s",
     "latency_s": "s",
+    "client_lag_s": "s",
     "tpot_s": "s/token",
     "chunk_gap_max_s": "s",
     "decode_tps": "tokens/s",

@@ -64,7 +64,7 @@ def read(path: Path | str) -> Run:
         _json(path / "plan.json"),
         _json(path / "machine.json") if (path / "machine.json").exists() else {},
         _rows(path / "rows.jsonl"),
-        [json.loads(line) for line in _lines(path / "resources.jsonl")],
+        _resources(path / "resources.jsonl"),
     )
 
 
@@ -74,8 +74,8 @@ class RunFolder:
     def __init__(self, path: Path, lock: FileLock):
         self.path = path
         self._lock = lock
+        self.rows = _rows(path / "rows.jsonl")  # before anything is opened: it may refuse
         self._files = {name: _open_append(path / name) for name in ("rows.jsonl", "resources.jsonl")}
-        self.rows = _rows(path / "rows.jsonl")
         self.attempts: dict[str, int] = {}
         self.finished: set[str] = set()
         for row in self.rows:
@@ -89,11 +89,16 @@ class RunFolder:
             named), another writer, a place that can't be written, too little space.
         """
         path = Path(path).absolute()
-        there = path.is_dir() and any(p.name != ".lock" for p in path.iterdir())
         if path.exists() and not path.is_dir():
             raise StoreError(f"--out: {path} is a file; a folder was expected.", "name another folder")
+        try:
+            there = {p.name for p in path.iterdir()} - {".lock"} if path.exists() else set()
+        except OSError as e:
+            raise StoreError(f"--out: {path} can't be read: {e.strerror}.", "name a folder of your own") from e
         if there and not resume:
             raise StoreError(f"--out: {path} is not empty.", "name another folder, or go on with it: --resume")
+        if "plan.json" not in there and any(not name.startswith(".") for name in there):
+            raise StoreError(f"--out: {path} is no run folder: it has no plan.json.", "name another folder")
         try:
             path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(path / ".lock")
@@ -104,7 +109,7 @@ class RunFolder:
             raise StoreError(f"--out: {path} can't be written: {e.strerror}.", "name a folder of your own") from e
         try:
             _check_space(path, plan)
-            if there and (path / "plan.json").exists():
+            if "plan.json" in there:
                 _refuse_changes(path, _json(path / "plan.json"), plan)
             try:
                 write_json(path / "plan.json", plan)
@@ -199,6 +204,13 @@ def _rows(path: Path) -> list[Row]:
         except (ValueError, TypeError) as e:
             raise StoreError(f"{path}, line {number}: not a record ({e}).", "move that line to another file") from e
     return rows
+
+
+def _resources(path: Path) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line) for line in _lines(path)]
+    except ValueError as e:
+        raise StoreError(f"{path}: a line is not valid JSON ({e}).", "move that line to another file") from e
 
 
 def _json(path: Path) -> dict[str, Any]:

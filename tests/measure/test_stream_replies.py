@@ -1,11 +1,11 @@
 """What a reply must be to count as ok: good replies in every form that HTTP and server-sent events allow."""
 
 import pytest
-from support.replies import USAGE, chunked, delta, event, events, good, head, message, plain, usage
-from support.server import HOLD, Drip, Server
 
 from slmbench.measure import stream
 from slmbench.measure.wire import Address, exchange
+from support.replies import DONE, USAGE, chunked, delta, event, events, good, head, message, plain, usage
+from support.server import HOLD, Drip, Server
 
 ASKED = stream.body("m", "Say hello.", max_tokens=8, temperature=0, seed=0, stream=True)
 STOP = delta(finish="stop")
@@ -41,19 +41,19 @@ GOOD = {
     "no line end after [DONE], the connection closed": [head() + good(done=DONE_ONLY)],
     "one line end after [DONE], the connection open": [head() + good(done=DONE_ONLY + b"\n"), HOLD],
     "more after [DONE]": [head() + good() + b"data: nonsense\n\n\xff", HOLD],
-    "empty deltas between": [head() + events(delta(""), delta("Hello!"), delta(""), delta(), STOP, usage()) + good()[-14:]],
-    "content in the chunk with the finish_reason": [head() + events(delta("Hello!", finish="length"), usage()) + good()[-14:]],
+    "empty deltas between": [head() + events(delta(""), delta("Hello!"), delta(""), delta(), STOP, usage()) + DONE],
+    "content in the chunk with the finish_reason": [head() + events(delta("Hello!", finish="length"), usage()) + DONE],
     "no delta in the chunk with the finish_reason": [
-        head() + events(delta("Hello!"), {"choices": [{"finish_reason": "stop"}]}, usage()) + good()[-14:]
+        head() + events(delta("Hello!"), {"choices": [{"finish_reason": "stop"}]}, usage()) + DONE
     ],
-    "usage in the chunk with the finish_reason": [head() + events(delta("Hello!"), STOP | {"usage": USAGE}) + good()[-14:]],
-    "tool calls beside it": [head() + events(delta("Hello!"), delta(tool_calls=CALL), STOP, usage()) + good()[-14:]],
-    "a null error": [head() + events(delta("Hello!") | {"error": None}, STOP, usage()) + good()[-14:]],
+    "usage in the chunk with the finish_reason": [head() + events(delta("Hello!"), STOP | {"usage": USAGE}) + DONE],
+    "tool calls beside it": [head() + events(delta("Hello!"), delta(tool_calls=CALL), STOP, usage()) + DONE],
+    "a null error": [head() + events(delta("Hello!") | {"error": None}, STOP, usage()) + DONE],
     "an error only in the words": [
-        head() + events(delta("Hello"), delta("!"), STOP | {"note": '"error" event: error'}, usage()) + good()[-14:]
+        head() + events(delta("Hello"), delta("!"), STOP | {"note": '"error" event: error'}, usage()) + DONE
     ],
     "a second choice, which nobody asked for": [
-        head() + events(delta("Hello!"), {"choices": [{"index": 1, "delta": {"content": "x"}}]}, STOP, usage()) + good()[-14:]
+        head() + events(delta("Hello!"), {"choices": [{"index": 1, "delta": {"content": "x"}}]}, STOP, usage()) + DONE
     ],
 }
 
@@ -97,15 +97,17 @@ def test_utf8_split_across_packets():
 
 def test_a_character_in_two_halves_is_one():
     """Some servers cut text between the two UTF-16 halves of a character, each escaped."""
-    halves = event(r'{"choices": [{"delta": {"content": "\ud83d"}}]}') + event(r'{"choices": [{"delta": {"content": "\ude00"}}]}')
-    with Server([head(), halves + events(STOP, usage()) + good()[-14:]]) as server:
+    halves = event(r'{"choices": [{"delta": {"content": "\ud83d"}}]}') + event(
+        r'{"choices": [{"delta": {"content": "\ude00"}}]}'
+    )
+    with Server([head(), halves + events(STOP, usage()) + DONE]) as server:
         reply = stream.ask(f"{server.root}/v1/chat/completions", ASKED)
     assert (reply.status, reply.text) == ("ok", "😀")
 
 
 def test_half_a_character_is_replaced():
     half = event(r'{"choices": [{"delta": {"content": "a\ud83d"}}]}')
-    with Server([head(), half + events(STOP, usage()) + good()[-14:]]) as server:
+    with Server([head(), half + events(STOP, usage()) + DONE]) as server:
         reply = stream.ask(f"{server.root}/v1/chat/completions", ASKED)
     assert (reply.status, reply.text) == ("ok", "a\ufffd")  # what comes after can be encoded everywhere
 
@@ -119,9 +121,7 @@ def test_without_a_stream():
     assert reply.latency_s == (wire.pieces[-1][0] - wire.start_ns) / 1e9
 
 
-@pytest.mark.parametrize(
-    ("asked", "seed"), [({"stream": False, "seed": None}, None), ({"stream": True, "seed": 3}, 3)]
-)
+@pytest.mark.parametrize(("asked", "seed"), [({"stream": False, "seed": None}, None), ({"stream": True, "seed": 3}, 3)])
 def test_body_says_what_is_asked(asked, seed):
     import json
 

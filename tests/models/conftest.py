@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,8 +15,14 @@ def forward():
 
 
 @pytest.fixture
+def opened():
+    """Open model.onnx of a folder once, for many runs: opened(folder) -> what `run` takes as well."""
+    return _opened
+
+
+@pytest.fixture
 def run():
-    """Run model.onnx of a folder: run(folder, ids (n,), past=None) -> logits (n, vocab), new past."""
+    """Run a model: run(folder or opened, ids (n,), past=None) -> logits (n, vocab), new past."""
     return _run
 
 
@@ -56,13 +64,17 @@ def _forward(shape, weights, ids):
     return norm(x, "output_norm") @ table.T
 
 
-def _run(folder, ids, past=None):
+def _opened(folder):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
+
+
+def _run(model, ids, past=None):
+    session = _opened(model) if isinstance(model, Path) else model
     caches = [i for i in session.get_inputs() if i.name.startswith("past")]
     past = past or {i.name: np.zeros((1, i.shape[1], 0, i.shape[3]), np.float32) for i in caches}
     seen = next(iter(past.values())).shape[2]

@@ -1,6 +1,7 @@
 import errno
 
 import pytest
+
 from slmbench.models import disk
 
 

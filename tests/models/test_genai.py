@@ -2,6 +2,7 @@ import dataclasses
 import json
 
 import pytest
+
 from slmbench.models import genai, tiny
 
 MODEL = tiny.checkpoint()

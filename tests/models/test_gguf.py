@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from slmbench.errors import UsageError
 from slmbench.models import gguf, tiny
 

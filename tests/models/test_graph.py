@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from slmbench.models import gguf, graph, quantise, tiny
 
 IDS = [0, 75, 103, 12, 200, 75, 33, 90, 1, 60]

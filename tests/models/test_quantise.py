@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from gguf import GGMLQuantizationType
 from gguf.quants import dequantize, quantize
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
+
 from slmbench.models import quantise
 
+UNHURRIED = settings(deadline=None, max_examples=50)
 WEIGHTS = arrays(np.int32, (3, 64), elements=st.integers(-99_999, 99_999)).map(lambda a: (a / 1000).astype(np.float32))
 
 
@@ -19,6 +20,7 @@ def test_pack_keeps_the_earlier_code_in_the_low_half():
     assert quantise.pack(np.array([1, 2, 15, 0], np.uint8)).tolist() == [0x21, 0x0F]
 
 
+@UNHURRIED
 @given(arrays(np.uint8, (2, 32), elements=st.integers(0, 15)))
 def test_unpack_inverts_pack(codes):
     assert (quantise.unpack(quantise.pack(codes)) == codes).all()
@@ -61,6 +63,7 @@ def test_a_block_of_one_value_is_exact(scheme, value):
 
 
 @pytest.mark.parametrize("scheme, steps", [("int8", 127 * 2), ("int4", 15)])
+@UNHURRIED
 @given(weights=WEIGHTS)
 def test_error_is_at_most_half_a_step(scheme, steps, weights):
     blocks = weights.reshape(3, 2, 32)
@@ -69,6 +72,7 @@ def test_error_is_at_most_half_a_step(scheme, steps, weights):
     assert (error <= top / steps / 2 + 1e-5 * np.abs(blocks).max(-1)).all()
 
 
+@UNHURRIED
 @given(weights=WEIGHTS)
 def test_rtn_error_is_at_most_one_step(weights):
     blocks = weights.reshape(3, 2, 32)
@@ -76,6 +80,7 @@ def test_rtn_error_is_at_most_one_step(weights):
     assert (error <= np.abs(blocks).max(-1) / 8 * 1.0001).all()  # the end opposite to the furthest is cut
 
 
+@UNHURRIED
 @given(
     codes=arrays(np.uint8, (4, 30), elements=st.integers(0, 15)),
     scale=st.floats(2**-10, 2, width=16),
@@ -89,6 +94,7 @@ def test_int4_gives_back_a_dequantised_q4_1_block(codes, scale, low):
     assert blocks.values() == pytest.approx(stored, abs=1e-5)
 
 
+@UNHURRIED
 @given(weights=WEIGHTS)
 def test_int8_gives_back_a_dequantised_q8_0_tensor(weights):
     stored = dequantize(quantize(weights, GGMLQuantizationType.Q8_0), GGMLQuantizationType.Q8_0)
@@ -96,7 +102,7 @@ def test_int8_gives_back_a_dequantised_q8_0_tensor(weights):
 
 
 @pytest.mark.parametrize("kind, block_bytes", [("Q4_0", 18), ("Q4_1", 20), ("Q4_K", 144)])
-@settings(max_examples=30)
+@UNHURRIED
 @given(data=st.data())
 def test_stored_codes_mean_what_gguf_says(kind, block_bytes, data):
     raw = np.frombuffer(data.draw(st.binary(min_size=6 * block_bytes, max_size=6 * block_bytes)), np.uint8)

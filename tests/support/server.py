@@ -139,6 +139,8 @@ def read_request(sock: socket.socket) -> Request:
         if not piece:
             return Request("", "")
         raw += piece
+        if raw[0] == 0x16:
+            return Request("TLS", "")
     head, _, body = raw.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -9,8 +9,7 @@ import sys
 from slmbench import config, runner, store
 from slmbench.cli.here import Stages
 from slmbench.endpoint import connect, resolve
-from slmbench.endpoint.probe import PROMPT
-from slmbench.endpoint.probe import probe as ask
+from slmbench.endpoint.probe import PROMPT, probe as ask
 from slmbench.show.progress import ConsoleProgress
 
 SETTINGS = (

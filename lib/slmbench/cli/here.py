@@ -10,8 +10,7 @@ from tqdm import tqdm
 
 from slmbench import config, paths
 from slmbench.doctor import examine
-from slmbench.endpoint import catalog, rest, service
-from slmbench.endpoint import fetch as fetching
+from slmbench.endpoint import catalog, fetch as fetching, rest, service
 from slmbench.errors import UsageError
 from slmbench.models import DEFAULT_SET, EMBEDDED, is_complete
 

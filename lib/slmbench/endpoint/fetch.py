@@ -168,12 +168,12 @@ def _pip_version() -> tuple[int, ...]:
 def _explain(source: Source, folder: Path, said: list[str]) -> KitError:
     """What pip's last words mean."""
     text = "\n".join(said)
-    if "No space left" in text or "Errno 28" in text:
+    if "Errno 28" in text or "WinError 112" in text:
         return disk.DiskError(f"{folder}: the disk is full", "free some space, or set SLMBENCH_HOME to a larger disk")
     if "DO NOT MATCH THE HASHES" in text:
         found = f"{source.requirement}: what the package index sent has another checksum than the kit expects"
         return FetchError(found, "try again; if it stays so, the index or a proxy changes files: use another one")
-    if "No matching distribution" in text or "ConnectionError" in text or "Could not install packages" in text:
+    if "No matching distribution" in text or "Max retries exceeded" in text or "ConnectionError" in text:
         found = f"{source.requirement}: the package index cannot be reached, or does not have it"
         cure = "go online and try again; behind a proxy or mirror, set it for pip (pip config set global.index-url URL)"
         return FetchError(found, cure)

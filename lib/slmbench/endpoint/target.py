@@ -82,11 +82,10 @@ class Endpoint:
 
     def client(self, base_url: str | None = None, timeout_s: float = 120.0) -> openai.OpenAI:
         """The openai package's client, for all that is not timed: no retries, no proxies, no borrowed key."""
-        import httpx
         import openai
 
         key = os.environ.get("FOUNDRY_LOCAL_API_KEY", "not-needed")
-        http = httpx.Client(trust_env=False, timeout=timeout_s, follow_redirects=False)
+        http = openai.DefaultHttpxClient(trust_env=False, timeout=timeout_s, follow_redirects=False)
         return openai.OpenAI(base_url=base_url or self.base_url, api_key=key, max_retries=0, http_client=http)
 
     def load(self, target: Target) -> float | None:

@@ -58,7 +58,7 @@ def cell_of(ask: Ask, settings: Settings) -> str:
     """The resume key: two requests with the same cell are repeats of the same measurement."""
     what = {
         "model_id": ask.target.id or ask.target.alias,
-        "prompt": ask.prompt.text,
+        "prompt": [ask.prompt.id, ask.prompt.text],  # two prompts of a set may have one text
         "max_tokens": settings.max_tokens,
         "temperature": settings.temperature,
         "seed": settings.seed,
@@ -107,6 +107,8 @@ def run(
         if bench.nothing_left(alive, load_index):
             continue
         for target in list(alive):
+            if bench.nothing_left([target], load_index):  # all that is left is other models'
+                continue
             try:
                 bench.load(loader, target, load_index, again=settings.loads > 1)
             except KitError as e:

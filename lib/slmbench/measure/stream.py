@@ -118,7 +118,7 @@ def read(wire: Wire, *, stream: bool = True, model: str | None = None) -> Reply:
         fault, said.judged = str(e), "protocol_error"
     except ServerError as e:
         fault, said.judged = str(e), "server_error"
-    reply.status, reply.error = _judge(wire, framing, said, fault, broken, stream)
+    reply.status, reply.error = _judge(wire, framing, said, fault, broken=broken, stream=stream)
     said.fill(reply, timed=stream and framing.is_stream, whole_ns=framing.body_ns)
     if model and said.model and said.model != model:
         reply.flags.append("other_model")
@@ -126,7 +126,7 @@ def read(wire: Wire, *, stream: bool = True, model: str | None = None) -> Reply:
 
 
 def _judge(
-    wire: Wire, framing: Framing, said: _Said, fault: str | None, broken: bool, stream: bool
+    wire: Wire, framing: Framing, said: _Said, fault: str | None, *, broken: bool, stream: bool
 ) -> tuple[str, str | None]:
     """The status and its sentence. broken: the fault is one of HTTP itself."""
     if wire.end in FAULTS:
@@ -141,15 +141,15 @@ def _judge(
         return "connection_error", fault or wire.error or "the connection closed before a reply"
     if framing.status != 200:
         return f"http_{framing.status}", _error_text(bytes(framing.body)) or f"HTTP status {framing.status}"
-    if wire.end == "timeout" and not framing.done:
+    if wire.end == "timeout" and not (framing.done or fault):
         return "timeout", wire.error
-    if stream and not framing.is_stream:
-        kind = framing.headers.get("content-type", "no content type")
-        return "protocol_error", f"a stream was asked for, and {kind} came: {_start(bytes(framing.body))}"
+    if stream != framing.is_stream:
+        asked, kind = "a" if stream else "no", framing.headers.get("content-type", "no content type")
+        return "protocol_error", f"{asked} stream was asked for, and {kind} came: {_start(bytes(framing.body))}"
     if fault:
         return "truncated" if broken else "protocol_error", fault
     whole = framing.marked if stream else framing.ended
-    if not whole or (said.finish is None and (said.chunks or stream is False)):
+    if not whole or (said.finish is None and said.chunks):
         missing = "its end" if not whole else "a finish_reason"
         return "truncated", f"the reply came without {missing}" + (f" ({wire.error})" if wire.error else "")
     if not said.chunks:

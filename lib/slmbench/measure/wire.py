@@ -16,9 +16,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from slmbench.measure.framing import HEADER_BYTES_MAX, REPLY_BYTES_MAX, Framing, ProtocolError
+from slmbench.measure.framing import HEADER_BYTES_MAX, LINE_BYTES_MAX, REPLY_BYTES_MAX, Framing, ProtocolError
 
 RECV_BYTES = 64 * 1024
+QUIET_S = 0.5  # nothing came for so long: a look inside disturbs no measurement
 MARKS = (b"[DONE]", b'"error"', b"event: error", b"event:error")  # the reply may end here
 MARK_BYTES = max(map(len, MARKS))
 
@@ -153,20 +154,27 @@ def exchange(
 
 
 def _receive(sock: socket.socket, wire: Wire, deadline_ns: int) -> None:
-    """Fill `wire.pieces`. A look inside is taken only where a cheap mark says that the reply may have ended."""
-    framing, fed, received, tail, look_always = Framing(), 0, 0, b"", None
+    """Fill `wire.pieces`. A look inside is taken only where a cheap mark says that the reply may have ended, or in a
+    silence."""
+    framing, fed, received, seen, tail, look_always = Framing(), 0, 0, 0, b"", None
     now = time.perf_counter_ns
     while True:
         left_s = (deadline_ns - now()) / 1e9
         if left_s <= 0:
             raise TimeoutError
-        sock.settimeout(left_s)
-        piece = sock.recv(RECV_BYTES)
-        at_ns = now()
-        if not piece:
+        sock.settimeout(min(left_s, QUIET_S))
+        try:
+            piece = sock.recv(RECV_BYTES)
+            at_ns, quiet = now(), False
+        except TimeoutError:
+            piece, quiet = b"", True
+        if quiet and seen == received:
+            continue
+        if not (piece or quiet):
             wire.end = "eof"
             return
-        wire.pieces.append((at_ns, piece))
+        if piece:
+            wire.pieces.append((at_ns, piece))
         received += len(piece)
         if received > REPLY_BYTES_MAX + HEADER_BYTES_MAX:
             wire.end, wire.error = "too_large", f"more than {REPLY_BYTES_MAX} bytes"
@@ -176,14 +184,14 @@ def _receive(sock: socket.socket, wire: Wire, deadline_ns: int) -> None:
             look_always = not _is_plain_stream(b"".join(p for _, p in wire.pieces))
         if not look_always and any(mark in recent for mark in MARKS):
             look_always = True  # what completes the mark's event may come in a later piece
-        if look_always or recent.endswith(b"0\r\n\r\n"):
+        if look_always or quiet or recent.endswith(b"0\r\n\r\n") or received - seen > LINE_BYTES_MAX:
             try:
                 for pair in wire.pieces[fed:]:
                     framing.feed(*pair)
             except ProtocolError:
                 wire.end = "done"  # the reader meets the same error, and reports it
                 return
-            fed = len(wire.pieces)
+            fed, seen = len(wire.pieces), received
             if framing.done:
                 wire.end = "done"
                 return

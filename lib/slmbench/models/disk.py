@@ -68,10 +68,9 @@ def replacing(folder: Path) -> Iterator[Path]:
     """An empty folder to write into, which takes the place of `folder` if the block ends well.
 
     A reader sees the old folder, or none for a moment, or the new one; never a half-written one, not even after
-    a kill or a power cut. Call it inside `locked`: it clears away what killed runs left behind.
+    a kill or a power cut. Call it inside `locked`, after `clear`.
     """
     fresh, old = beside(folder, "new"), beside(folder, "old")
-    _clear(folder, fresh, old)
     fresh.mkdir(parents=True)
     try:
         yield fresh
@@ -83,11 +82,12 @@ def replacing(folder: Path) -> Iterator[Path]:
         fresh.replace(folder)
         sync(folder.parent)
     finally:
-        _clear(folder, fresh, old)
+        clear(folder)
 
 
-def _clear(folder: Path, fresh: Path, old: Path) -> None:
-    """Undo a replacement that was broken off, and remove what is left of any."""
+def clear(folder: Path) -> None:
+    """Undo a replacement of `folder` that was broken off, by a kill or an error, and remove what is left of any."""
+    fresh, old = beside(folder, "new"), beside(folder, "old")
     if old.exists() and not folder.exists():
         old.replace(folder)
     for leftover in fresh, old:

@@ -31,8 +31,7 @@ def convert(gguf: Path, folder: Path, scheme: str, *, progress: Progress | None 
     returns: the folder. One that holds the same conversion already is left as it is.
     raises: UsageError for a file that can't be converted, or a folder that holds something else; DiskError.
     """
-    from slmbench.models import gguf as reader
-    from slmbench.models import graph
+    from slmbench.models import gguf as reader, graph
 
     if scheme not in SCHEMES:
         raise UsageError(f"scheme {scheme!r}: not known; expected one of {', '.join(SCHEMES)}", "take scheme='int4'")
@@ -56,6 +55,7 @@ def write(
 
     facts = {"converter": CONVERTER, "scheme": scheme, "threads": None, "source": source}
     with disk.explained(folder), disk.locked(folder):
+        disk.clear(folder)
         if is_complete(folder, **facts):
             return folder
         _refuse_foreign(folder)
@@ -74,6 +74,7 @@ def with_threads(base: Path, folder: Path, threads: int) -> Path:
     facts = {**manifest(base), "threads": threads}
     del facts["files"]
     with disk.explained(folder), disk.locked(folder):
+        disk.clear(folder)
         if is_complete(folder, **facts):
             return folder
         _refuse_foreign(folder)

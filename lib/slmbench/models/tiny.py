@@ -38,8 +38,7 @@ def write_tiny_gguf(path: Path, kind: str = "Q4_1", seed: int = 0) -> Path:
 
 def write_gguf(model: Checkpoint, path: Path, kind: str) -> Path:
     """Write a model of float32 tensors as a GGUF file. See `write_tiny_gguf`."""
-    from gguf import GGMLQuantizationType as Kind
-    from gguf import GGUFWriter
+    from gguf import GGMLQuantizationType as Kind, GGUFWriter
     from gguf.quants import quantize
 
     shape, vocabulary = model.shape, model.vocabulary

@@ -49,9 +49,7 @@ def describe(frame: pd.DataFrame, kind: str, **options: str) -> str:
     if kind == "acceleration":
         base, other = options["base"], options["other"]
         ratio = stats.pairs(frame, base, other, column, options.get("by", "model"))["ratio"]
-        return (
-            f"{opening} {ratio_title(ratio, base, other, label_of(column)) if len(ratio) else 'No pair was measured'}."
-        )
+        return f"{opening} {other} / {base}: {ratio_text(ratio, column)}."
     values = samples(frame, column)
     sentences = [opening, *(_numbers(model, sample, column) for model, sample in values.items() if len(sample))]
     if not any(len(sample) for sample in values.values()):
@@ -129,13 +127,12 @@ def token_note(frame: pd.DataFrame) -> list[str]:
     return [] if sources in ([], ["server"]) else [f"Tokens counted by: {', '.join(sources)}."]
 
 
-def ratio_title(ratio: pd.Series, base: str, other: str, what: str) -> str:
-    """For instance "2 CPU threads / 1 CPU thread: latency (s) × 0.58 (12 pairs)". ratio: shape (n,), positive."""
-    ratio = ratio.dropna()
-    if not len(ratio):
-        return f"{other} / {base}"
-    mean = math.exp(sum(math.log(value) for value in ratio) / len(ratio))
-    return f"{other} / {base}: {what} × {mean:.2f} ({len(ratio)} pairs)"
+def ratio_text(ratio: pd.Series, column: str) -> str:
+    """For instance "latency × 0.58 (12 pairs)": the geometric mean. ratio: shape (n,), positive, NaN left out."""
+    logs = [math.log(value) for value in ratio.dropna()]
+    if not logs:
+        return "no pair was measured"
+    return f"{quantity(column).lower()} × {math.exp(math.fsum(logs) / len(logs)):.2f} ({len(logs)} pairs)"
 
 
 def _numbers(model: str, sample: pd.Series, column: str) -> str:

@@ -117,10 +117,10 @@ def with_note(name: str, note: str, width: int, lines: float) -> str:
 def finish(ax: Axes, values: dict, title: str, column: str, *, note: str = "", value_axis: str = "x") -> None:
     """Title, units, scale and caption; says so where nothing was measured."""
     sizes = [size for sample in values.values() if len(sample) for size in (sample.min(), sample.max())]
-    ax.set_title(title, **data_text())
+    ax.set_title(title, loc="left", **data_text())
     ax.set_xlabel(alt.label_of(column), parse_math=False)
     if not sizes:
-        ax.set_title(f"{title}: no request was measured", **data_text())
+        ax.set_title(f"{title}: no request was measured", loc="left", **data_text())
         ax.set(xticks=[], **({"yticks": []} if value_axis == "y" else {}))
     elif 0 < LOG_FROM * min(sizes) < max(sizes):
         log(ax, value_axis)

@@ -7,7 +7,6 @@ with a font that has Devanagari. `describe` (in `alt`) says the same in words.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -96,6 +95,7 @@ def run_order(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         rings = ax.scatter(position[odd], frame.loc[odd, "latency_s"], gid="outliers", **parts.ring())
         marks[f"outlier (n = {len(odd)})"] = rings
     ax.set_ylabel(alt.LABELS["latency_s"])
+    ax.xaxis.get_major_locator().set_params(integer=True)
     parts.legend(ax, marks, alt.counts(frame, values))
     note = " ".join(filter(None, [stats.OUTLIER_RULE if len(odd) else "", alt.absent(values)]))
     sizes = values | {"warm-up": warm}
@@ -157,9 +157,10 @@ def acceleration(
             marks[name] = ax.scatter(medians[side], lines, s=size, color=look.color, marker=look.marker, zorder=3)
     parts.rows(ax, [theme.wrap(str(prompt), parts.width(ax)) for prompt in medians.index])
     parts.legend(ax, marks, dict.fromkeys((base, other), f"n = {len(both)}"))
-    title = alt.ratio_title(both["ratio"], theme.wrap(base, 26, 1), theme.wrap(other, 26, 1), alt.label_of(column))
+    title = f"{theme.wrap(other, 19, 1)} / {theme.wrap(base, 19, 1)}"
+    title += f"\n{alt.ratio_text(both['ratio'], column)}" if len(both) else ""
     note = "Marks: medians per prompt. Ratio: geometric mean over pairs with the same prompt, load and round."
-    parts.finish(ax, {side: both[side] for side in ("base", "other")}, textwrap.fill(title, 62), column, note=note)
+    parts.finish(ax, {side: both[side] for side in ("base", "other")}, title, column, note=note)
     return ax
 
 

@@ -15,7 +15,7 @@ MISSING = "n/a"
 JOINERS = "\u200c\u200d"
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
-_MARKS = re.compile(r"[\\`*\[|~$#]|(?<![^\W_])_|_(?![^\W_])")  # _ inside a word marks nothing
+_MARKS = re.compile(r"[\\`*\[\]|~$#]|(?<![^\W_])_|_(?![^\W_])")  # _ inside a word marks nothing
 _LINKS = re.compile(r"(?i):(?=//)|(?<=www)\.")
 
 
@@ -80,7 +80,8 @@ def csv(frame: pd.DataFrame) -> bytes:
     `rows.jsonl`. No byte-order mark: it would become part of the first column's name in most readers. (Excel asks
     for the encoding under Data > From Text/CSV: 65001, UTF-8.)
     """
-    return frame.map(_guarded).to_csv(index=False, lineterminator="\n").encode("utf-8", "backslashreplace")
+    # with these line ends (RFC 4180) a lone \r inside a cell is quoted too, which Python before 3.13 forgets else
+    return frame.map(_guarded).to_csv(index=False, lineterminator="\r\n").encode("utf-8", "backslashreplace")
 
 
 def _guarded(value: object) -> object:

@@ -1,0 +1,105 @@
+"""JupyterLab in headless Chromium, driven by commands rather than menus: start, open a notebook, run it, look at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CHROMIUM = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+READY_S = 60
+
+
+@contextmanager
+def lab(folder: Path, env: dict[str, str] | None = None) -> Iterator[str]:
+    """A JupyterLab server on `folder`, its settings kept in it, too. Gives the address of the lab with its token."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(8)
+    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet), encoding="utf-8")
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
+    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
+    command += ["--LabApp.expose_app_in_browser=True", f"--LabApp.user_settings_dir={folder / 'settings'}"]
+    command += [f"--LabApp.workspaces_dir={folder / 'workspaces'}", "--allow-root"]
+    base = f"http://127.0.0.1:{port}"
+    with (folder / "lab.log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env={**os.environ, **(env or {})})
+    try:
+        _await(f"{base}/api?token={token}", server)
+        yield f"{base}/lab/tree/{{}}?token={token}&reset"
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _await(url: str, server: subprocess.Popen) -> None:
+    end = time.monotonic() + READY_S
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.2)
+    raise AssertionError("JupyterLab did not start")
+
+
+@contextmanager
+def browser_page(width: int = 1400, height: int = 1000) -> Iterator:
+    """A page of headless Chromium; `page.foreign`: requests to other hosts; `page.errors`: its errors."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
+        page = chromium.new_page(viewport={"width": width, "height": height})
+        page.foreign, page.errors = [], []
+        page.on("request", lambda r: page.foreign.append(r.url) if _is_foreign(r.url) else None)
+        page.on("pageerror", lambda e: page.errors.append(str(e)))
+        yield page
+        chromium.close()
+
+
+def _is_foreign(url: str) -> bool:
+    return not url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:"))
+
+
+def open_notebook(page, address: str, name: str) -> None:
+    """Open it and wait for its kernel: idle is shown before there is one, so its name is awaited, too."""
+    page.goto(address.format(name), wait_until="domcontentloaded")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Toolbar-kernelName", timeout=60_000)
+    page.wait_for_function(
+        "() => document.querySelector('.jp-NotebookPanel .jp-Toolbar-kernelName')?.innerText.includes('Python')",
+        timeout=60_000,
+    )
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=60_000)
+
+
+def start_all(page) -> None:
+    """Run all cells; `await_all` waits for the last one."""
+    page.evaluate("() => { window.ran = window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+
+
+def await_all(page, timeout_s: float) -> None:
+    """Wait until all cells have run, and the notebook is saved."""
+    page.wait_for_function("() => window.ran.then(() => true)", timeout=timeout_s * 1000)
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=60_000)
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")

@@ -1,0 +1,49 @@
+"""The main notebook as an attendee runs it: JupyterLab, Run All, on the real models."""
+
+import shutil
+from pathlib import Path
+
+import lab
+import nbformat
+import pytest
+
+NAME = "session03_benchmark_oss_models.ipynb"
+SHOTS = Path(__file__).parents[2] / "test-results"
+
+
+@pytest.mark.browser
+@pytest.mark.real
+@pytest.mark.timeout(600)
+def test_run_all_ends_without_an_error_and_the_chart_moves(tmp_path):
+    from slmbench.endpoint import service
+
+    shutil.copy(Path(__file__).parents[2] / "notebooks" / NAME, tmp_path)
+    ran_before = service.status() is not None
+    SHOTS.mkdir(exist_ok=True)
+    try:
+        with lab.lab(tmp_path) as address, lab.browser_page() as page:
+            lab.open_notebook(page, address, NAME)
+            lab.start_all(page)
+            picture = page.locator(".bench-live img")
+            picture.wait_for(timeout=120_000)
+            first = picture.get_attribute("src")
+            page.wait_for_function(
+                "first => document.querySelector('.bench-live img')?.getAttribute('src') !== first",
+                arg=first,
+                timeout=120_000,
+            )
+            page.screenshot(path=SHOTS / "main_notebook_live.png")
+            lab.await_all(page, timeout_s=300)
+            page.screenshot(path=SHOTS / "main_notebook_end.png")
+            foreign, errors = page.foreign, page.errors
+    finally:
+        if not ran_before:
+            service.stop()
+    assert foreign == []
+    assert errors == []
+    cells = [c for c in nbformat.read(tmp_path / NAME, 4).cells if c.cell_type == "code"]
+    outputs = [o for c in cells for o in c.outputs]
+    assert [o for o in outputs if o.output_type == "error"] == []
+    assert all(c.execution_count for c in cells)
+    assert sum("image/png" in o.get("data", {}) for o in outputs) >= 7
+    assert list(tmp_path.glob("runs/*/benchmark_report.md"))

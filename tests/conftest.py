@@ -1,0 +1,100 @@
+"""What holds for every test: its own cache folder, a fixed seed, no figure and no process left behind.
+
+Markers (see pyproject.toml): a test marked `browser` or `root` is skipped where there is no Chromium, or no root. With
+SLMBENCH_REQUIRE_ALL=1, as in .ci/run, a skip of a test marked `browser`, `root` or `real` is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sys
+import uuid
+
+import numpy as np
+import psutil
+import pytest
+
+NEEDS = ("browser", "root", "real")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+OURS = ("BENCH_", "FOUNDRY_", "OPENAI_", "SLMBENCH_HOME")
+SESSION = "SLMBENCH_TEST_SESSION"
+SEED = 20260301
+
+os.environ["MPLBACKEND"] = "Agg"  # no window, in children neither
+
+
+def pytest_configure() -> None:
+    os.environ[SESSION] = uuid.uuid4().hex  # children inherit it, also those that leave the process tree
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("browser") and not any(shutil.which(name) for name in BROWSERS):
+        pytest.skip(f"needs one of {', '.join(BROWSERS)} on PATH")
+    if item.get_closest_marker("root") and not (hasattr(os, "geteuid") and os.geteuid() == 0):
+        pytest.skip("needs root")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    report = yield
+    required = os.environ.get("SLMBENCH_REQUIRE_ALL") == "1" and any(item.get_closest_marker(m) for m in NEEDS)
+    if required and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome, report.longrepr = "failed", f"SLMBENCH_REQUIRE_ALL=1 forbids this: {reason}"
+    return report
+
+
+@pytest.fixture(autouse=True)
+def own_surroundings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> None:
+    """No setting of the user's reaches a test; the cache folder is a new one, but for tests of the real model."""
+    random.seed(SEED)
+    np.random.seed(SEED)  # noqa: NPY002  for libraries that draw from the global generator
+    real = request.node.get_closest_marker("real") is not None
+    for name in [name for name in os.environ if name.startswith(OURS) and not (real and name == "SLMBENCH_HOME")]:
+        monkeypatch.delenv(name)
+    if not real:
+        monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path_factory.getbasetemp() / "home" / uuid.uuid4().hex))
+
+
+@pytest.fixture(autouse=True)
+def no_open_figure():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_left():
+    """Started before any other fixture of the session, so torn down after all of them."""
+    yield
+    left = still_running(os.environ[SESSION])
+    _, left = psutil.wait_procs(left, timeout=5)
+    names = [f"{process.pid} {' '.join(command_line(process))}" for process in left]
+    for process in left:
+        process.kill()
+    assert names == [], "processes that tests left behind (now ended)"
+
+
+def still_running(session: str) -> list[psutil.Process]:
+    """Children of this process and whatever else was started under it, but for multiprocessing's own helpers."""
+    found = {process.pid: process for process in psutil.Process().children(recursive=True)}
+    for process in psutil.process_iter():
+        if process.pid != os.getpid() and environment(process).get(SESSION) == session:
+            found[process.pid] = process
+    return [process for process in found.values() if "multiprocessing" not in " ".join(command_line(process))]
+
+
+def environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except (psutil.Error, OSError):  # of another user, or gone
+        return {}
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

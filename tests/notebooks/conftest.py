@@ -1,0 +1,38 @@
+"""The main notebook run by papermill on the tiny model in the real runtime, from a folder that is not the clone's."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "session03_benchmark_oss_models.ipynb"
+TINY = "tiny-a", "tiny-b"
+
+
+@pytest.fixture(scope="module")
+def tiny_home(tmp_path_factory):
+    """A cache folder that holds two tiny models, and whose service is stopped in the end."""
+    from slmbench import models
+    from slmbench.endpoint import service
+
+    home = tmp_path_factory.mktemp("home")
+    for seed, name in enumerate(TINY):
+        models.write_tiny(home / "models" / name, seed=seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLMBENCH_HOME", str(home))
+        yield home
+        service.stop()
+
+
+@pytest.fixture
+def papermill(tiny_home, tmp_path):  # noqa: ARG001  the home is set in the environment
+    """Run papermill's command in a folder of its own: papermill(*arguments) -> (completed process, output notebook)."""
+
+    def run(*arguments: str):
+        out = tmp_path / "out.ipynb"
+        command = [sys.executable, "-m", "papermill", str(NOTEBOOK), str(out), "-k", "python3", "--no-progress-bar"]
+        done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+        return done, out
+
+    return run

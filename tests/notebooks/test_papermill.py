@@ -1,0 +1,83 @@
+"""The main notebook as a papermill job: parameters, skipped models, what is refused, what is left behind."""
+
+import nbformat
+import pytest
+
+from slmbench import store
+
+pytestmark = pytest.mark.timeout(180)
+BASE = ("-p", "max_tokens", "8", "-p", "acceleration", "")
+
+
+def run_folders(folder):
+    return sorted(p.parent for p in folder.glob("runs/*/plan.json") if not p.parent.name.endswith("-acceleration"))
+
+
+def test_models_given_as_a_list_and_one_that_can_not_be_had(papermill, tmp_path):
+    done, out = papermill("-p", "rounds", "2", "-y", "{models: [tiny-a, gemma-2-2b]}", *BASE)
+    assert done.returncode == 0, done.stderr[-2000:]
+    [folder] = run_folders(tmp_path)
+    rows = store.read(folder).rows
+    skipped = [r for r in rows if r.status == "skipped"]
+    assert [r.model for r in skipped] == ["gemma-2-2b"]
+    assert "gemma-4-e2b-it" in skipped[0].error
+    assert sum(r.status == "ok" and r.phase == "timed" for r in rows) == 2 * 4
+    report = (folder / "benchmark_report.md").read_text(encoding="utf-8")
+    assert "gemma-2-2b" in report
+    assert skipped[0].error.split(";")[0][:20] in report
+    assert out.stat().st_size < 1_000_000
+
+
+def test_models_given_as_text_and_a_folder_to_write_to(papermill, tmp_path):
+    done, _ = papermill("-p", "rounds", "1", "-p", "models", "tiny-a,tiny-b", "-p", "out", "mine", *BASE)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert {r.model for r in store.read(tmp_path / "mine").rows} == {"tiny-a", "tiny-b"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("-p", "round", "2"), "did you mean 'rounds'"),
+        (("-p", "rounds", "0"), "rounds"),
+        (("-p", "rounds", "many"), "rounds"),
+        (("-p", "models", "tiny-z"), "tiny-z"),
+        (("-p", "endpoint", "http://example.org"), "example.org"),
+    ],
+)
+def test_bad_parameters_stop_it_before_any_request(papermill, tmp_path, arguments, said):
+    done, _ = papermill(*arguments, *BASE)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert run_folders(tmp_path) == []
+
+
+def test_acceleration_compares_two_models(papermill):
+    done, out = papermill(
+        "-p", "models", "tiny-a", "-p", "rounds", "1", "-p", "max_tokens", "8", "-p", "acceleration", "tiny-a,tiny-b"
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    pictures = [
+        o for c in nbformat.read(out, 4).cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})
+    ]
+    assert any("tiny-b / tiny-a" in str(p.metadata) for p in pictures)
+
+
+@pytest.mark.real
+@pytest.mark.timeout(600)
+def test_default_parameters_on_the_real_models(tmp_path):
+    """What the README's first command runs, on the user's own cache: three models, four prompts."""
+    import subprocess
+    import sys
+
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "slmbench.cli", "session", "--rounds", "1", "--out", str(out)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    rows = [r for r in store.read(out).rows if r.phase == "timed"]
+    assert {r.model for r in rows} == {"smollm2-135m-int4", "smollm2-135m-int4-rtn", "smollm2-135m-int8"}
+    assert [r.status for r in rows] == ["ok"] * 12
+    assert all(r.token_source == "server" and r.ttft_s < r.latency_s for r in rows)
+    report = (out / "benchmark_report.md").read_text(encoding="utf-8")
+    for word in ("Mean latency", "p95", "first token", "Apache-2.0", "Memory", "Disk"):
+        assert word in report
+    assert str(out / "benchmark_report.md") in done.stdout

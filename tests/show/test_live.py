@@ -1,0 +1,156 @@
+"""A live chart on a hand-made clock; what it leaves behind in an executed notebook."""
+
+import io
+import itertools
+import json
+
+import ipywidgets
+import nbclient
+import nbformat
+import pytest
+from made_rows import request, sample_rows
+from PIL import Image
+
+from slmbench.show import live
+
+PARENT = {"content": {"allow_stdin": True}}
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+class Kernel:
+    def __init__(self, parent):
+        self.parent = parent
+
+    def get_parent(self, channel):
+        return self.parent if channel == "shell" else {}
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What was displayed, in a kernel with a front end."""
+    found = []
+    monkeypatch.setattr("IPython.display.display", lambda *things: found.extend(things))
+    monkeypatch.setattr(live, "_kernel", lambda: Kernel(PARENT))
+    return found
+
+
+@pytest.mark.usefixtures("shown")
+def test_it_redraws_at_most_once_a_second():
+    clock = Clock()
+    chart = live.LiveChart(total=40, clock=clock)
+    pictures = []
+    for number in range(40):
+        clock.now += 0.25
+        chart.update(request("a", number=number, latency=1 + number % 3))
+        pictures.append(chart._image.value)
+    changes = [i for i, (a, b) in enumerate(itertools.pairwise(pictures), 1) if a != b]
+    assert changes == list(range(4, 40, 4))  # the first row draws; then every fourth, a second later
+
+
+def test_the_line_says_where_the_run_stands():
+    clock = Clock()
+    chart = live.LiveChart(total=4, live=False, clock=clock)
+    assert chart.line() == "0 of 4 requests · 0 failed"
+    clock.now += 10
+    chart.update(request("a\x1b[31m", "नेपाली"))
+    assert chart.line() == "1 of 4 requests · a�[31m · नेपाली · about 30 s left · 0 failed"
+    chart.update(request("b", None, None, status="skipped", error="not here"))
+    chart.update(request("a", status="timeout"))
+    assert chart.line().startswith("3 of 4 requests · a · rag ·")
+    assert chart.line().endswith("1 failed")
+
+
+def test_the_end_is_one_still_picture_and_no_widget(shown):
+    with live.LiveChart(total=2, clock=Clock()) as chart:
+        chart.update(request("a"))
+    chart.finish()
+    box, picture = shown
+    assert isinstance(box, ipywidgets.VBox)
+    assert box.layout.display == "none"
+    data, metadata = picture._repr_mimebundle_()
+    assert set(data) == {"image/png"}
+    assert "a: median 1 s" in metadata["image/png"]["alt"]
+
+
+def test_an_interrupted_run_still_leaves_its_picture(shown):
+    with pytest.raises(KeyboardInterrupt), live.LiveChart(total=9, clock=Clock()) as chart:
+        chart.update(request("a"))
+        raise KeyboardInterrupt
+    assert len(shown) == 2
+
+
+@pytest.mark.usefixtures("shown")
+def test_names_are_shown_by_a_widget_that_runs_no_html():
+    clock = Clock()
+    chart = live.LiveChart(total=2, clock=clock)
+    chart.update(request("<img src=x onerror=alert(1)>"))
+    holder = chart._text
+    assert isinstance(holder, ipywidgets.Label) and not isinstance(holder, ipywidgets.HTML)
+    assert "<img src=x" in holder.value
+
+
+@pytest.mark.usefixtures("shown")
+def test_a_projector_picture_has_its_size():
+    chart = live.LiveChart(total=2, theme="dark", scale="projector", clock=Clock())
+    chart.update(request("a"))
+    assert Image.open(io.BytesIO(chart._image.value)).size == (1200, 675)
+
+
+def test_without_a_kernel_there_are_only_lines(capsys):
+    with live.LiveChart(total=200) as chart:
+        for number in range(200):
+            chart.update(request("a", number=number))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 10
+    assert lines[0] == " 10 %  20/200 requests, 0 failed, last: a · rag"
+    assert chart.live is False
+
+
+@pytest.mark.parametrize(
+    ("kernel", "server", "expected"),
+    [
+        (None, "", False),
+        (Kernel(PARENT), "", True),
+        (Kernel({"content": {"allow_stdin": False}}), "", False),
+        (Kernel({}), "", False),
+        (Kernel({"content": {"allow_stdin": False}}), "voila/0.5.13", True),
+    ],
+    ids=["no kernel", "front end", "nbclient", "no parent", "voila"],
+)
+def test_has_front_end(monkeypatch, kernel, server, expected):
+    monkeypatch.setattr(live, "_kernel", lambda: kernel)
+    monkeypatch.setenv("SERVER_SOFTWARE", server)
+    assert live.has_front_end() is expected
+
+
+def test_a_notebook_run_without_a_front_end_stays_small(tmp_path):
+    rows = sample_rows(rounds=16)
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(row.to_json() for row in rows), encoding="utf-8")
+    source = f"""
+from pathlib import Path
+from slmbench.records import Row
+from slmbench.show.live import LiveChart
+rows = [Row.from_json(line) for line in Path({str(path)!r}).read_text(encoding="utf-8").splitlines()]
+with LiveChart(total=len(rows)) as chart:
+    for row in rows:
+        chart.update(row)
+print(chart.live)
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    nbclient.NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    outputs = notebook.cells[0].outputs
+    pictures = [o for o in outputs if "image/png" in o.get("data", {})]
+    text = "".join(o.text for o in outputs if o.output_type == "stream" and o.name == "stdout")
+    assert len(rows) >= 190
+    assert len(pictures) == 1
+    assert not any("widget-view" in kind for o in outputs for kind in o.get("data", {}))
+    assert len(text.splitlines()) == 11  # ten tenths, and False
+    assert text.splitlines()[-1] == "False"
+    assert len(json.dumps(notebook)) < 200_000

@@ -1,0 +1,219 @@
+"""The report of a whole run: files, tables, and hostile replies that stay text."""
+
+import csv
+import html
+import json
+import re
+from types import SimpleNamespace
+
+import mistune
+import pytest
+from made_rows import PROMPTS, request, sample_rows
+
+from slmbench.analyse import stats
+from slmbench.records import COLUMNS, DERIVED, to_frame
+from slmbench.show import report
+
+PLAN = {
+    "models": ["qwen2.5-0.5b"],
+    "prompts": [{"id": p, "text": f"Text of {p}"} for p in PROMPTS],
+    "rounds": 3,
+    "temperature": 0.0,
+    "endpoint": {"url": "http://127.0.0.1:5273/v1", "own": True},
+    "command": "slmbench run --models qwen2.5-0.5b",
+}
+MACHINE = {"os": "Linux", "cpu": None, "packages": {"numpy": "2.4.6"}, "gpus": []}
+RESOURCES = [
+    {"kind": "footprint", "model": "qwen2.5-0.5b", "load_s": 1.25, "rss_loaded_mb": 930.4, "disk_mb": 811.2},
+    {"kind": "load", "model": "qwen2.5-0.5b", "load_s": 0.75},
+    {"kind": "footprint", "model": "smollm2-135m-int4", "error": "access | denied"},
+]
+ENTRIES = {
+    alias: SimpleNamespace(licence=licence, size_mb=size, display_name=alias.upper(), capabilities=("chat",))
+    for alias, licence, size in (("qwen2.5-0.5b", "Apache-2.0", 822.0), ("smollm2-135m-int4", None, 113.0))
+}
+render = mistune.create_markdown(escape=False, plugins=["table", "strikethrough", "url"])
+
+
+TOLD = {"plan": PLAN, "machine": MACHINE, "resources": RESOURCES, "entries": ENTRIES}
+
+
+def write(folder, rows, **given):
+    paths = report.write(folder, to_frame(rows), **(TOLD | given))
+    return paths, paths[0].read_text(encoding="utf-8")
+
+
+def page_of(rows, **given):
+    frame = to_frame(rows)
+    return report.markdown(frame, stats.summarise(frame), **(TOLD | given))
+
+
+def section(page, title):
+    return page.split(f"\n{title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def test_the_files_of_a_run(tmp_path):
+    paths, page = write(tmp_path, sample_rows())
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in paths)  # no half files
+    names = [path.name for path in paths]
+    assert names[:3] == ["benchmark_report.md", "summary.csv", "rows.csv"]
+    assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in names[3:])
+    assert re.findall(r"!\[[^\]]{40,}\]\((.+?)\)", page) == names[3:]  # each picture is in it, with words
+
+
+def test_a_second_report_replaces_the_first(tmp_path):
+    (path, *_), first = write(tmp_path, sample_rows())
+    assert page_of(sample_rows()) == first
+    write(tmp_path, sample_rows()[:10])
+    assert path.read_text(encoding="utf-8") == page_of(sample_rows()[:10]) != first
+
+
+def test_the_table_by_hand():
+    rows = [request("a", number=i, latency=x, ttft_s=0.5) for i, x in enumerate((1.0, 2.0, 6.0))]
+    rows.append(request("gone", None, None, status="skipped", error="not here"))
+    entries = {"a": SimpleNamespace(licence="MIT", size_mb=12.0)}
+    found = report.table(stats.summarise(to_frame(rows)), [{"model": "a", "rss_loaded_mb": 1234.4}], entries)
+    assert found.iloc[0].to_dict() == {
+        "Model": "a",
+        "Requests measured (n)": 3,
+        "Requests failed": 0,
+        "Mean latency (s)": 3.0,
+        "Median latency (s) [95 % interval]": "2 (1–6 seen)",
+        "p95 latency (s)": "5.60 (n = 3; needs n ≥ 59)",
+        "Median time to first token (s)": 0.5,
+        "Median decode speed (tokens/s)": 6.0,  # 9 / (2 - 0.5)
+        "Median output speed (tokens/s)": 5.0,
+        "Memory when loaded (MB)": 1234.0,
+        "Disk (MB)": 12.0,
+        "Licence": "MIT",
+    }
+    gone = found.iloc[1]
+    assert (gone["Requests measured (n)"], gone["p95 latency (s)"], gone["Licence"]) == (0, "n/a", "n/a")
+
+
+def test_measured_disk_wins_over_the_listed_size():
+    page = page_of(sample_rows())
+    line = next(line for line in section(page, "## Comparison").splitlines() if "| qwen2.5-0.5b |" in line)
+    assert line.split(" | ")[-3:] == ["930", "811", "Apache-2.0 |"]
+
+
+def test_failed_and_skipped_models_have_their_reasons():
+    page = page_of(sample_rows())
+    lost = section(page, "### Failed and skipped")
+    low_high = "95 % interval: 0 to 38 %"  # Clopper-Pearson for 1 of 12
+    assert f"1 of 12 requests failed ({low_high}). timeout: no reply within 60 s" in lost
+    assert "gemma-2-2b: skipped. not in the catalogue, nearest: gemma-4-e2b-it" in lost
+
+
+def test_a_run_where_nothing_worked_has_a_report():
+    page = page_of([request("a", None, None, status="refused", error="nothing listens there")])
+    assert "**Nothing was measured" in page
+    assert "refused: nothing listens there" in page
+    assert "No reply was received." in page
+    assert "No prompt was asked." in page
+
+
+def test_an_empty_run_has_a_report():
+    page = page_of([], plan={}, machine={}, resources=[], entries={})
+    assert "**Nothing was measured" in page
+    assert "The command was not noted." in page
+
+
+def test_prompts_stand_in_the_order_of_the_plan():
+    page = page_of(sample_rows())
+    lines = section(page, "## By prompt").splitlines()[3:]
+    prompts = list(dict.fromkeys(line.split(" | ")[0].strip("| ").replace("\\", "") for line in lines if line))
+    assert prompts == list(PROMPTS)
+    assert len([line for line in lines if line]) == 12
+
+
+def test_machine_method_and_command_are_told():
+    page = page_of(sample_rows())
+    assert "- cpu: n/a" in page and "- packages: numpy 2.4.6" in page and "- gpus: none" in page
+    assert "- rounds: 3" in page and "- temperature: 0.0" in page
+    assert "```text\nslmbench run --models qwen2.5-0.5b\n```" in page
+    assert "within this session" in page
+    assert "access \\| denied" in section(page, "## Load, memory and footprint")
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "a | b\n| c |",
+    "```\n</code><script>alert(1)</script>\n````\n# Heading",
+    "![x](http://evil.example/x.png) <img src=x onerror=alert(1)>",
+    "[x](javascript:alert(1)) https://evil.example",
+    "=cmd|' /C calc'!A1",
+]
+
+
+@pytest.mark.parametrize("bad", HOSTILE)
+def test_hostile_text_anywhere_stays_text(tmp_path, bad):
+    rows = [request(bad, bad, i, 1.0 + i, text=bad, token_source=bad) for i in range(3)]
+    rows += [request(f"{bad}2", bad, 0, status="skipped", error=bad)]
+    entry = SimpleNamespace(licence=bad, size_mb=1, display_name=bad, capabilities=(bad,))
+    plan = {"prompts": [{"id": bad, "text": bad}], "command": bad, "endpoint": bad, "rounds": 3}
+    resources = [{"model": bad, "kind": bad, "error": bad}]
+    told = {"plan": plan, "machine": {bad: bad}, "resources": resources, "entries": {bad: entry}}
+    paths, page = write(tmp_path, rows, **told)
+    shown = render(page)
+    tags = set(re.findall(r"<\s*/?\s*([a-z0-9]+)", shown))
+    assert tags == {
+        *("h1", "h2", "h3", "p", "strong", "ul", "li", "pre", "code", "img"),
+        *("table", "thead", "tbody", "tr", "th", "td"),
+    }
+    assert shown.count("<img") == len(report.PICTURES)
+    assert not re.search(r'(src|href)="(?!\w+\.png")', shown)
+    assert bad in html.unescape(shown)  # the reply itself, whole
+    for name in ("rows.csv", "summary.csv"):
+        with (tmp_path / name).open(encoding="utf-8", newline="") as file:
+            (first, *_) = csv.DictReader(file)
+        assert first["model"] == (f"'{bad}" if bad.startswith("=") else bad)
+    assert len(paths) == len(set(tmp_path.iterdir()))
+
+
+def test_a_long_reply_is_shortened_visibly():
+    page = page_of([request("a", text="x" * 2000)])
+    assert "x" * 600 in page and "x" * 601 not in page
+    assert "(shortened: 600 of 2,000 characters)" in page
+
+
+def test_the_sample_is_the_first_timed_reply():
+    rows = [
+        request("a", phase="warmup", text="warm"),
+        request("a", status="timeout"),
+        request("a", text="first"),
+        request("a", text="second"),
+    ]
+    page = page_of(rows)
+    sample = section(page, "## A sample reply of each model")
+    assert "```text\nfirst\n```" in sample
+    assert "warm" not in sample and "second" not in sample
+
+
+def test_rows_csv_has_every_column_unrounded(tmp_path):
+    rows = [request("a", latency=1.23456789012, chunk_s=[0.1, 1.2], text="नेपाली", flags=["x"])]
+    write(tmp_path, rows)
+    with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert list(line) == [*COLUMNS, *DERIVED]
+    assert float(line["latency_s"]) == 1.23456789012
+    assert (json.loads(line["chunk_s"]), json.loads(line["flags"])) == ([0.1, 1.2], ["x"])
+    assert line["text"] == "नेपाली"
+
+
+def test_half_a_character_does_not_stop_the_report():
+    page = page_of([request("a", text="half \ud83d of one")])
+    assert "half � of one" in page
+
+
+def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch):
+    paths, first = write(tmp_path, sample_rows())
+
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("pathlib.Path.replace", full)
+    with pytest.raises(OSError, match="no space"):
+        write(tmp_path, sample_rows()[:10])
+    assert paths[0].read_text(encoding="utf-8") == first
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".tmp")]

@@ -1,0 +1,329 @@
+"""Run folders: what was acknowledged is kept, whatever breaks off, fills up or comes in between."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from slmbench import config, store
+from slmbench.records import Row
+
+PLAN = {"models": ["a"], "prompts": [{"id": "p1", "text": "Hi"}], "rounds": 2, "max_tokens": 8, "temperature": 0.0}
+
+
+def row(number, **more):
+    return Row(run="r", cell=f"c{number}", model="a", text=f"reply {number} नमस्ते", **more)
+
+
+def opened(path, plan=PLAN, **more):
+    return store.RunFolder.open(path, plan, {"os": "test"}, **more)
+
+
+def written(path, *rows):
+    with opened(path) as folder:
+        for one in rows:
+            folder.append(one)
+    return path
+
+
+def test_what_is_appended_is_read_again(tmp_path):
+    rows = [row(1, ttft_s=0.1, latency_s=0.5), row(2, status="timeout", error="late"), row(3, flags=["clock_jump"])]
+    with opened(tmp_path / "run") as folder:
+        for one in rows:
+            folder.append(one)
+        folder.append_resource({"kind": "load", "load_s": 1.5})
+    found = store.read(tmp_path / "run")
+    assert found.rows == rows
+    assert (found.plan, found.machine, found.resources) == (PLAN, {"os": "test"}, [{"kind": "load", "load_s": 1.5}])
+    assert list(found.frame().latency_s.dropna()) == [0.5]
+
+
+def test_a_record_is_on_disk_when_append_returns(tmp_path):
+    with opened(tmp_path / "run") as folder:
+        for number in range(3):
+            folder.append(row(number))
+            lines = (tmp_path / "run" / "rows.jsonl").read_bytes().split(b"\n")
+            assert (len(lines), lines[-1]) == (number + 2, b"")
+            assert lines[-2].isascii()
+
+
+def test_numbers_that_json_has_no_form_for_are_refused(tmp_path):
+    with opened(tmp_path / "run") as folder:
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            folder.append(row(1, ttft_s=float("nan")))
+        folder.append(row(2))
+    assert [r.cell for r in store.read(tmp_path / "run").rows] == ["c2"]
+
+
+def test_a_tail_torn_at_any_byte_costs_its_own_record_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(store.os, "fsync", lambda _: None)  # hundreds of openings, and no power to fail
+    path = written(tmp_path / "run", row(1), row(2)) / "rows.jsonl"
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    for cut in range(first, len(whole)):
+        path.write_bytes(whole[:cut])
+        assert [r.cell for r in store.read(path.parent).rows] == ["c1"]
+        with opened(path.parent, resume=True) as folder:
+            assert [r.cell for r in folder.rows] == ["c1"]
+            assert path.read_bytes() == whole[:first]
+            folder.append(row(3))
+        assert [r.cell for r in store.read(path.parent).rows] == ["c1", "c3"]
+
+
+def test_a_damaged_record_in_the_middle_is_told_with_its_line(tmp_path):
+    path = written(tmp_path / "run", row(1), row(2)) / "rows.jsonl"
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + b'{"run": \n' + second)
+    for attempt in (lambda: store.read(path.parent), lambda: opened(path.parent, resume=True)):
+        with pytest.raises(store.StoreError, match=r"rows\.jsonl, line 2: not a record"):
+            attempt()
+    path.write_bytes(first + second)  # the refused writer has let go of the folder
+    opened(path.parent, resume=True).close()
+
+
+def test_damaged_resources_are_told(tmp_path):
+    path = written(tmp_path / "run", row(1))
+    (path / "resources.jsonl").write_bytes(b"{\n")
+    with pytest.raises(store.StoreError, match=r"resources\.jsonl: a line is not valid JSON"):
+        store.read(path)
+
+
+@pytest.mark.parametrize("text", ["{", "\xff", ""])
+def test_a_damaged_plan_is_told(tmp_path, text):
+    path = written(tmp_path / "run", row(1))
+    (path / "plan.json").write_text(text, encoding="latin-1")
+    for attempt in (lambda: store.read(path), lambda: opened(path, resume=True)):
+        with pytest.raises(store.StoreError, match=r"plan\.json: not valid JSON"):
+            attempt()
+    assert [r.cell for r in store._rows(path / "rows.jsonl")] == ["c1"]
+
+
+def test_a_folder_that_is_none_is_told(tmp_path):
+    with pytest.raises(store.StoreError, match="no run folder"):
+        store.read(tmp_path)
+
+
+def test_a_second_writer_is_refused(tmp_path):
+    with opened(tmp_path / "run") as folder:
+        with pytest.raises(store.StoreError, match="being written by another run"):
+            opened(tmp_path / "run", resume=True)
+        folder.append(row(1))
+    opened(tmp_path / "run", resume=True).close()  # and welcome once the first has closed
+
+
+def test_a_second_writer_in_another_process_is_refused(tmp_path):
+    code = f"from slmbench import store; store.RunFolder.open({str(tmp_path / 'run')!r}, {{}}, {{}}, resume=True)"
+    with opened(tmp_path / "run", plan={}):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "is being written by another run" in done.stderr
+
+
+def test_a_killed_writer_leaves_no_lock_and_no_loss(tmp_path):
+    code = f"""
+import os
+from slmbench import store
+from slmbench.records import Row
+folder = store.RunFolder.open({str(tmp_path / "run")!r}, {PLAN!r}, {{}})
+for number in range(3):
+    folder.append(Row(run="r", cell=str(number), model="a"))
+os.write(folder._files["rows.jsonl"], b'{{"run": "r", "ce')
+os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    with opened(tmp_path / "run", resume=True) as folder:
+        assert [r.cell for r in folder.rows] == ["0", "1", "2"]
+
+
+def test_a_folder_with_something_in_it_is_refused(tmp_path):
+    path = written(tmp_path / "run", row(1))
+    before = sorted((p.name, p.read_bytes()) for p in path.iterdir() if p.name != ".lock")
+    with pytest.raises(store.StoreError, match="is not empty") as refused:
+        opened(path)
+    assert "--resume" in refused.value.cure
+    assert before == sorted((p.name, p.read_bytes()) for p in path.iterdir() if p.name != ".lock")
+
+
+def test_a_folder_of_somebody_else_is_not_taken_up(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(store.StoreError, match="no run folder"):
+        opened(tmp_path, resume=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_an_empty_folder_and_one_that_is_not_there_will_do(tmp_path):
+    (tmp_path / "empty").mkdir()
+    opened(tmp_path / "empty").close()
+    opened(tmp_path / "a" / "b" / "c").close()
+    opened(tmp_path / "new", resume=True).close()
+    assert {p.name for p in (tmp_path / "a" / "b" / "c").iterdir()} >= {"plan.json", "machine.json", "rows.jsonl"}
+
+
+@pytest.mark.parametrize("below", ["", "run"])
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, below):
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(store.StoreError, match="--out: ") as refused:
+        opened(tmp_path / "file" / below)
+    assert str(tmp_path / "file") in str(refused.value)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="modes do not bind root, nor Windows")
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    with pytest.raises(store.StoreError, match="can't be written: Permission denied"):
+        opened(tmp_path / "locked" / "run")
+
+
+def test_a_changed_plan_is_refused_with_the_difference(tmp_path):
+    path = written(tmp_path / "run", row(1))
+    with pytest.raises(store.StoreError) as refused:
+        opened(path, PLAN | {"temperature": 0.7, "max_tokens": 9}, resume=True)
+    assert "max_tokens: 8 -> 9; temperature: 0.0 -> 0.7" in refused.value.message
+    assert store.read(path).plan == PLAN
+    assert [r.cell for r in store.read(path).rows] == ["c1"]
+
+
+def test_a_long_difference_is_shortened(tmp_path):
+    path = written(tmp_path / "run")
+    with pytest.raises(store.StoreError) as refused:
+        opened(path, PLAN | {"prompts": [{"id": "p1", "text": "x" * 1000}]}, resume=True)
+    assert "prompts: " in refused.value.message and len(refused.value.message) < 400 + len(str(path))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"rounds": 5}, {"loads": 3}, {"models": ["a", "b"]}, {"budget_s": 60}, {"started_at": "later"}, {"versions": {}}],
+    ids=str,
+)
+def test_more_of_the_same_extends_a_plan(tmp_path, more):
+    path = written(tmp_path / "run", row(1))
+    with opened(path, PLAN | more, resume=True) as folder:
+        assert folder.finished == {"c1"}
+    assert store.read(path).plan == PLAN | more
+
+
+def test_real_settings_are_the_same_after_a_round_trip(tmp_path):
+    """Tuples become lists on disk: that is no difference."""
+    asked = config.settings(environ={}, slo="ttft=500ms", models="a,b").to_dict()
+    opened(tmp_path / "run", asked).close()
+    opened(tmp_path / "run", asked, resume=True).close()
+
+
+STATUSES = {"ok": 1, "skipped": 1, "http_404": 1, "http_429": 1, "http_500": 0, "timeout": 0, "interrupted": 0}
+STATUSES |= {"truncated": 0, "refused": 0, "connection_error": 0, "protocol_error": 0, "empty_reply": 0}
+
+
+@pytest.mark.parametrize(("status", "finished"), STATUSES.items())
+def test_what_is_finished(tmp_path, status, finished):
+    path = written(tmp_path / "run", row(1, status=status))
+    with opened(path, resume=True) as folder:
+        assert folder.finished == ({"c1"} if finished else set())
+        assert folder.attempts == {"c1": 1}
+
+
+def test_the_last_attempt_decides(tmp_path):
+    path = written(tmp_path / "run", row(1, status="timeout"), row(1, attempt=2), row(2), row(2, status="timeout", attempt=2))
+    with opened(path, resume=True) as folder:
+        assert folder.finished == {"c1"}
+        assert folder.attempts == {"c1": 2, "c2": 2}
+
+
+def full_after(monkeypatch, nbytes):
+    """A disk that takes so many more bytes, and then is full."""
+    write, left = os.write, [nbytes]
+
+    def limited(file, data):
+        if left[0] <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        part = bytes(data)[: left[0]]
+        left[0] -= len(part)
+        return write(file, part)
+
+    monkeypatch.setattr(store.os, "write", limited)
+
+
+@pytest.mark.parametrize("room", [0, 1, 100])
+def test_a_full_disk_leaves_no_torn_record(tmp_path, monkeypatch, room):
+    with opened(tmp_path / "run") as folder:
+        folder.append(row(1))
+        with monkeypatch.context() as patched:
+            full_after(patched, room)
+            with pytest.raises(store.StoreError, match="the disk is full; 1 rows are kept"):
+                folder.append(row(2))
+        assert (tmp_path / "run" / "rows.jsonl").read_bytes().count(b"\n") == 1
+        folder.append(row(3))  # after space was made
+    assert [r.cell for r in store.read(tmp_path / "run").rows] == ["c1", "c3"]
+
+
+def test_a_slow_disk_that_takes_a_few_bytes_at_a_time(tmp_path, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(store.os, "write", lambda file, data: write(file, bytes(data)[:7]))
+    path = written(tmp_path / "run", row(1), row(2))
+    assert [r.cell for r in store.read(path).rows] == ["c1", "c2"]
+
+
+def test_too_little_space_is_told_before_anything_runs(tmp_path, monkeypatch):
+    usage = store.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: usage._replace(free=10_000))
+    with pytest.raises(store.StoreError, match=r"has 0\.0 MB free; about [0-9.]+ MB are needed"):
+        opened(tmp_path / "run")
+    assert not (tmp_path / "run" / "plan.json").exists()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not sys.platform.startswith("linux") or os.geteuid() != 0, reason="mounting needs root on Linux")
+def test_a_really_full_disk(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        with opened(disk / "run", PLAN | {"rounds": 1}) as folder:
+            kept = 0
+            with pytest.raises(store.StoreError, match="the disk is full"):
+                for kept in range(1000):  # noqa: B007
+                    folder.append(row(kept))
+        found = store.read(disk / "run").rows
+        assert [r.cell for r in found] == [f"c{n}" for n in range(kept)]
+        assert kept > 10
+        with pytest.raises(store.StoreError, match="MB are needed"):
+            opened(disk / "run", PLAN | {"rounds": 1}, resume=True)
+        with pytest.raises(store.StoreError):
+            opened(disk / "other")
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not sys.platform.startswith("linux") or os.geteuid() != 0, reason="mounting needs root on Linux")
+def test_a_really_read_only_disk(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", disk], check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        with pytest.raises(store.StoreError, match="can't be written: Read-only file system"):
+            opened(disk / "run")
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_derived_files_are_whole_or_as_they_were(tmp_path, monkeypatch):
+    path = tmp_path / "summary.csv"
+    store.write_text(path, "old\n")
+
+    def fail(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store.os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        store.write_text(path, "new\n" * 1000)
+    assert path.read_text(encoding="utf-8") == "old\n"
+
+
+def test_the_default_folder_tells_the_plan(tmp_path):
+    names = [store.default_path(h, tmp_path).name for h in ("abcdef012345", "123456abcdef")]
+    assert [name[-7:] for name in names] == ["-abcdef", "-123456"]
+    assert all(len(name) == len("20260101T120000-abcdef") for name in names)
