@@ -10,7 +10,9 @@ import os
 import random
 import shutil
 import sys
+import tempfile
 import uuid
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -18,15 +20,51 @@ import pytest
 
 NEEDS = ("browser", "root", "real")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-OURS = ("BENCH_", "FOUNDRY_", "OPENAI_", "SLMBENCH_HOME")
+HOME = "SLMBENCH_HOME"
 SESSION = "SLMBENCH_TEST_SESSION"
 SEED = 20260301
 
-os.environ["MPLBACKEND"] = "Agg"  # no window, in children neither
 
-
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the user's settings away; remember where the user's cache is, for tests of the real model."""
+    for name in [name for name in os.environ if name.startswith(("BENCH_", "FOUNDRY_", "OPENAI_"))]:
+        del os.environ[name]
+    os.environ["MPLBACKEND"] = "Agg"  # no window, in children neither
     os.environ[SESSION] = uuid.uuid4().hex  # children inherit it, also those that leave the process tree
+    config.stash[HOMES] = Homes(os.environ.get(HOME))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[HOMES].folder, ignore_errors=True)
+
+
+class Homes:
+    """SLMBENCH_HOME for each test: a new folder, the user's for tests of the real model, or what a fixture has set."""
+
+    def __init__(self, users: str | None):
+        self.users, self.folder = users, tempfile.mkdtemp(prefix="slmbench-tests-")
+        self.given = {users}
+
+    def enter(self, real: bool) -> None:
+        if os.environ.get(HOME) not in self.given:
+            return  # a fixture of the module or the session has set one
+        if not real:
+            os.environ[HOME] = str(Path(self.folder, str(len(self.given))))
+            self.given.add(os.environ[HOME])
+        elif self.users is None:
+            os.environ.pop(HOME, None)
+        else:
+            os.environ[HOME] = self.users
+
+
+HOMES = pytest.StashKey[Homes]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item):
+    """Before any fixture of the test, of whatever scope."""
+    item.config.stash[HOMES].enter(real=item.get_closest_marker("real") is not None)
+    return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -47,15 +85,9 @@ def pytest_runtest_makereport(item: pytest.Item):
 
 
 @pytest.fixture(autouse=True)
-def own_surroundings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> None:
-    """No setting of the user's reaches a test; the cache folder is a new one, but for tests of the real model."""
+def fixed_seed() -> None:
     random.seed(SEED)
-    np.random.seed(SEED)  # noqa: NPY002  for libraries that draw from the global generator
-    real = request.node.get_closest_marker("real") is not None
-    for name in [name for name in os.environ if name.startswith(OURS) and not (real and name == "SLMBENCH_HOME")]:
-        monkeypatch.delenv(name)
-    if not real:
-        monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path_factory.getbasetemp() / "home" / uuid.uuid4().hex))
+    np.random.seed(SEED)  # for libraries that draw from the global generator
 
 
 @pytest.fixture(autouse=True)
@@ -78,12 +110,12 @@ def no_process_left():
 
 
 def still_running(session: str) -> list[psutil.Process]:
-    """Children of this process and whatever else was started under it, but for multiprocessing's own helpers."""
+    """Children of this process and whatever else was started under it, but for multiprocessing's own helper."""
     found = {process.pid: process for process in psutil.Process().children(recursive=True)}
     for process in psutil.process_iter():
         if process.pid != os.getpid() and environment(process).get(SESSION) == session:
             found[process.pid] = process
-    return [process for process in found.values() if "multiprocessing" not in " ".join(command_line(process))]
+    return [process for process in found.values() if "resource_tracker" not in " ".join(command_line(process))]
 
 
 def environment(process: psutil.Process) -> dict[str, str]:

@@ -15,12 +15,12 @@ FOUR = (
     "Provide two scenarios where an SLM is preferable to an LLM.",
 )
 EMBEDDED_MB = {
-    "smollm2-135m-int4": 113,
-    "smollm2-135m-int4-rtn": 85,
-    "smollm2-135m-int8": 152,
-    "smollm2-135m-fp32": 529,
-    "smollm2-135m-int4-1thread": 113,
-    "smollm2-135m-int4-2threads": 113,
+    "smollm2-135m-int4": 116,
+    "smollm2-135m-int4-rtn": 102,
+    "smollm2-135m-int8": 155,
+    "smollm2-135m-fp32": 542,
+    "smollm2-135m-int4-1thread": 116,
+    "smollm2-135m-int4-2threads": 116,
 }
 
 

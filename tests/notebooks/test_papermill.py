@@ -1,9 +1,12 @@
 """The main notebook as a papermill job: parameters, skipped models, what is refused, what is left behind."""
 
+import subprocess
+import sys
+
 import nbformat
 import pytest
 
-from slmbench import store
+from slmbench import config, store
 
 pytestmark = pytest.mark.timeout(180)
 BASE = ("-p", "max_tokens", "8", "-p", "acceleration", "")
@@ -66,9 +69,6 @@ def test_acceleration_compares_two_models(papermill):
 @pytest.mark.timeout(600)
 def test_default_parameters_on_the_real_models(tmp_path):
     """What the README's first command runs, on the user's own cache: three models, four prompts."""
-    import subprocess
-    import sys
-
     out = tmp_path / "run"
     command = [sys.executable, "-m", "slmbench.cli", "session", "--rounds", "1", "--out", str(out)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
@@ -77,6 +77,12 @@ def test_default_parameters_on_the_real_models(tmp_path):
     assert {r.model for r in rows} == {"smollm2-135m-int4", "smollm2-135m-int4-rtn", "smollm2-135m-int8"}
     assert [r.status for r in rows] == ["ok"] * 12
     assert all(r.token_source == "server" and r.ttft_s < r.latency_s for r in rows)
+    held = {r["model"]: r for r in store.read(out).resources if r["kind"] == "footprint"}
+    listed = config.read_models().entries
+    for model, record in held.items():
+        assert record["disk_mb"] == pytest.approx(listed[model].size_mb, abs=1), model
+        assert record["rss_before_mb"] < record["rss_loaded_mb"]
+    assert len(held) == 3
     report = (out / "benchmark_report.md").read_text(encoding="utf-8")
     for word in ("Mean latency", "p95", "first token", "Apache-2.0", "Memory", "Disk"):
         assert word in report
