@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -124,7 +124,7 @@ def run(
     targets = resolve(endpoint, settings.models, models_file, progress=fetching, say=say)
     with (
         open_run(settings, endpoint, targets, out=out, resume=resume) as folder,
-        watch(bench.count(targets, settings)) if watch else nullcontext() as progress,
+        watch(bench.count(targets, settings)) if watch else contextlib.nullcontext() as progress,
     ):
         for row in measure(settings, endpoint, targets, folder, memory=memory, say=say):
             if row.status != OK:
@@ -160,12 +160,14 @@ def _service_facts(endpoint: Endpoint) -> dict[str, Any]:
 
 def _fresh(path: Path) -> Path:
     """A folder of this name that is nobody else's: two jobs can start in the same second."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for suffix in ["", *(f"-{n}" for n in range(2, 1000))]:
-        try:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for suffix in ["", *(f"-{n}" for n in range(2, 1000))]:
             fresh = path.with_name(path.name + suffix)
-            fresh.mkdir()
-        except FileExistsError:
-            continue
-        return fresh
+            with contextlib.suppress(FileExistsError):
+                fresh.mkdir()
+                return fresh
+    except OSError as e:
+        problem = f"{path.parent.absolute()} can't be written: {e.strerror}."
+        raise store.StoreError(problem, "name a folder of your own: --out DIR") from e
     raise store.StoreError(f"{path.parent} holds a thousand runs of this second.", "name a folder: --out DIR")

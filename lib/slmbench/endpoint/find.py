@@ -134,7 +134,7 @@ def resolve(
     raises: UsageError for an alias that neither models.json nor the endpoint nor the catalogue knows.
     """
     if aliases is None:
-        aliases = DEFAULT_SET if endpoint.own else [_plain(i) for i in endpoint.ids]
+        aliases = DEFAULT_SET if endpoint.own else _short_names(endpoint.ids)
     failed: Mapping[str, str] = {}
     if endpoint.own:
         failed = prepare(aliases, progress=progress)
@@ -155,6 +155,12 @@ def _plain(model_id: str) -> str:
     """The id without a version: what people call a model."""
     name, _, version = model_id.rpartition(":")
     return name if name and version.isdigit() else model_id
+
+
+def _short_names(ids: Sequence[str]) -> list[str]:
+    """The ids without their versions, but where two would then be the same."""
+    plain = [_plain(i) for i in dict.fromkeys(ids)]
+    return [p if plain.count(p) == 1 else i for i, p in zip(dict.fromkeys(ids), plain, strict=True)]
 
 
 def _unlisted(endpoint: Endpoint, alias: str) -> Target:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from slmbench import machine
 from slmbench.endpoint import rest, service
 from slmbench.endpoint.target import Target
@@ -44,6 +46,8 @@ def footprint(target: Target) -> dict[str, Any]:
             record |= _memory(alone.pid, "after")
     except KitError as e:
         record["error"] = e.message
+    except psutil.Error as e:
+        record["error"] = f"the process can't be looked at, or is gone: {e}"
     return record
 
 

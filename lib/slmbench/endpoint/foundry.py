@@ -27,6 +27,7 @@ from slmbench import config, models, paths
 from slmbench.endpoint.rest import LOCAL_PREFIX
 
 LOOK_AGAIN_S = 0.5  # how often the service looks for newly prepared models
+MIB_MB = 1024 * 1024 / 1e6  # what the SDK calls MB is 1,048,576 bytes
 CLOSE_S = 8  # close() may never return after POST /shutdown (SDK 2.2.1)
 
 
@@ -132,7 +133,7 @@ def catalogue(data: Path) -> Iterator[dict]:
                 "display_name": i.display_name,
                 "publisher": i.publisher,
                 "licence": i.license,
-                "size_mb": i.file_size_mb or None,
+                "size_mb": round(i.file_size_mb * MIB_MB) if i.file_size_mb else None,
                 "device": runtime.device_type.value.lower() if runtime and runtime.device_type else None,
                 "execution_provider": (runtime.execution_provider or None) if runtime else None,
                 "context_length": i.context_length,

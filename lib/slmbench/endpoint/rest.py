@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import socket
 import ssl
+import threading
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,26 +54,53 @@ def _ask(method: str, url: str, body: bytes | None, timeout_s: float) -> Any:
         wire = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=ssl.create_default_context())
     else:
         wire = http.client.HTTPConnection(host, port, timeout=timeout_s)
+    late = RestError("timeout", f"no answer from {parts.netloc} within {timeout_s:g} s")
+    passed = threading.Event()
     try:
-        headers = {"Accept": "application/json", "Content-Type": "application/json", **key_headers()}
-        wire.request(method, parts.path or "/", body=body, headers=headers)
-        reply = wire.getresponse()
-        text = reply.read(8 * 1024 * 1024)
+        wire.connect()
+        with _cut_off(wire.sock, timeout_s, passed):
+            headers = {"Accept": "application/json", "Content-Type": "application/json", **key_headers()}
+            wire.request(method, parts.path or "/", body=body, headers=headers)
+            with wire.getresponse() as reply:
+                text = reply.read(8 * 1024 * 1024)
     except ConnectionRefusedError as e:
         raise RestError("refused", f"nothing answers at {parts.netloc}") from e
     except TimeoutError as e:
-        raise RestError("timeout", f"no answer from {parts.netloc} within {timeout_s:g} s") from e
+        raise late from e
     except (OSError, http.client.HTTPException) as e:
+        if passed.is_set():
+            raise late from e
         raise RestError("connection_error", f"{parts.netloc}: {e or type(e).__name__}") from e
     finally:
         wire.close()
+    if passed.is_set():
+        raise late
     if reply.status != 200:
         raise RestError(f"http_{reply.status}", f"{url} answered HTTP {reply.status}: {_start(text)}")
     try:
         return json.loads(text)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         kind = reply.headers.get("content-type", "no content type")
         raise RestError("protocol_error", f"{url} answered no JSON but {kind}: {_start(text)}") from e
+
+
+@contextlib.contextmanager
+def _cut_off(sock: socket.socket, timeout_s: float, passed: threading.Event) -> Iterator[None]:
+    """End the connection at the deadline: a socket's own timeout begins anew with every byte that is dripped."""
+
+    def cut() -> None:
+        passed.set()
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(timeout_s, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def model_ids(base_url: str, timeout_s: float = 15.0) -> list[str]:

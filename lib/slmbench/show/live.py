@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -49,7 +50,7 @@ class LiveChart:
         self.total, self.rows, self.failed = total, [], 0
         self.live = has_front_end() if live is None else live
         self._theme, self._scale, self._kind, self._clock = theme, scale, kind, clock
-        self._began, self._drawn, self._finished = clock(), float("-inf"), False
+        self._began, self._drawn, self._finished = 0.0, float("-inf"), False
         if self.live:
             self._show_widgets()
         else:
@@ -57,6 +58,8 @@ class LiveChart:
 
     def update(self, row: Row) -> None:
         """Takes the next row. Call it between requests: it may redraw."""
+        if not self.rows:
+            self._began = self._clock()
         self.rows.append(row)
         self.failed += row.status not in ("ok", "skipped")
         if not self.live:
@@ -67,18 +70,25 @@ class LiveChart:
             self._drawn = self._clock()  # after the drawing: slow drawing leaves the run its share
 
     def finish(self) -> None:
-        """Leaves one still picture, which an executed notebook keeps, and hides the widgets. Safe to call twice."""
+        """Puts one still picture, which an executed notebook keeps, in the widgets' place. Safe to call twice."""
         if self._finished:
             return
         self._finished = True
-        if self.live:
-            self._box.layout.display = "none"
-            print(self.line())
-        if self.live or _kernel() is not None:
-            from IPython.display import display
+        if not self.live and _kernel() is None:
+            return
+        from IPython.display import display
 
-            with theme.use(self._theme, self._scale):
-                display(plots.picture(to_frame(self.rows), self._kind))
+        with theme.use(self._theme, self._scale):
+            picture = plots.picture(to_frame(self.rows), self._kind)
+        if not self.live:
+            display(picture)
+            return
+        self._box.layout.display = "none"
+        print(self.line())
+        if threading.current_thread() is self._thread:
+            self._shown.update(picture)  # a widget that stayed behind would be "not found" in the saved notebook
+        else:
+            display(picture)  # Voilà does not hear of updates from other threads
 
     def line(self) -> str:
         """Where the run stands, for instance "12 of 48 requests · qwen2.5-0.5b · rag · about 90 s left · 1 failed"."""
@@ -86,8 +96,9 @@ class LiveChart:
         if self.rows and not self._finished:
             last = self.rows[-1]
             parts += [plain(name) for name in (last.model, last.prompt_id) if name is not None]
-            left = (self._clock() - self._began) / done * max(0, self.total - done)
-            parts.append(f"about {left:.0f} s left")
+            if done > 1:  # counted from the first row on: what came before it, a model's load say, does not repeat
+                left = (self._clock() - self._began) / (done - 1) * max(0, self.total - done)
+                parts.append(f"about {left:.0f} s left")
         return " · ".join([*parts, f"{self.failed} failed"])
 
     def _show_widgets(self) -> None:
@@ -95,10 +106,11 @@ class LiveChart:
         from IPython.display import display
 
         self._text = ipywidgets.Label(self.line())  # a Label runs no HTML, whatever a model is called
-        self._image = ipywidgets.Image(value=self._png(), format="png")
-        self._box = ipywidgets.VBox([self._text, self._image])
+        self._image = ipywidgets.Image(value=self._png(), format="png", layout={"max_width": "100%"})
+        self._box = ipywidgets.VBox([self._text, self._image], layout={"align_items": "flex-start"})
         self._box.add_class("bench-live")
-        display(self._box)
+        self._thread = threading.current_thread()
+        self._shown = display(self._box, display_id=True)
 
     def _png(self) -> bytes:
         from matplotlib.figure import Figure

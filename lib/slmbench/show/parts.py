@@ -85,7 +85,7 @@ def model_axis(ax: Axes, frame: pd.DataFrame, values: Mapping[str, pd.Series]) -
     for place, (model, sample) in enumerate(values.items()):
         if not len(sample) and model in reasons:
             style = {"transform": ax.get_yaxis_transform(), "va": "center", "fontstyle": "italic", **data_text()}
-            ax.text(0.02, place, theme.wrap(reasons[model], 2 * width(ax)), **style)
+            ax.text(0.02, place, theme.wrap(reasons[model], int(1.6 * width(ax))), **style)
 
 
 def rows(ax: Axes, names: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from IPython.display import Image
     from matplotlib.axes import Axes
 
+BOXES = "Box: quartiles, with lines to the lowest and highest. Cross: median, lowest, highest (n = 3–5)."
 BARS = "Line: median. Bar: its 95 % interval (from n = 6), else lowest to highest (n = 3–5)."
 PROMPTS_SHOWN = 20
 
@@ -41,7 +42,8 @@ def latency_by_model(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         elif len(sample) >= stats.INDICATIVE_FROM:
             parts.median_bar(ax, place, sample)
     parts.model_axis(ax, frame, values)
-    parts.finish(ax, values, "Latency of every request", "latency_s", note=stats.OUTLIER_RULE if len(outliers) else "")
+    note = " ".join([BOXES, *([stats.OUTLIER_RULE] if len(outliers) else [])])
+    parts.finish(ax, values, "Latency of every request", "latency_s", note=note)
     return ax
 
 

@@ -1,0 +1,211 @@
+"""The house holds together: rooms, dependencies, lock files, stored notebooks, and the README's two commands."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+LIB = ROOT / "lib" / "slmbench"
+EVERYONE = {"errors", "paths"}
+ROOMS = {  # room of lib/slmbench: the rooms that it may import, besides `EVERYONE`'s
+    "errors": set(),
+    "paths": set(),
+    "records": set(),
+    "config": {"records"},
+    "store": {"records", "config"},
+    "machine": {"records"},
+    "models": {"config"},
+    "endpoint": {"config", "records", "models", "machine"},
+    "truth": set(),
+    "measure": {"records", "config", "store", "machine"},
+    "analyse": {"records"},
+    "quality": {"records", "config", "store"},
+    "show": {"records", "config", "store", "machine", "models", "measure", "analyse", "quality"},
+    "parameters": {"config"},
+    "doctor": {"config", "machine", "models", "endpoint"},
+    "runner": {"records", "config", "store", "machine", "endpoint", "measure"},
+    "fleet": {"config", "store", "measure", "endpoint"},
+}
+ROOMS["cli"] = {*ROOMS}
+TOOLS = {"hatchling", "jupyterlab", "pip"}  # in requirements.txt, and not imported by the library
+LOCKS = ("requirements.lock", "tests/requirements.lock")
+ASKED = ("requirements.txt", "tests/requirements.txt")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+sources = sorted(LIB.rglob("*.py"))
+notebooks = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+runnable = [*sources, *sorted((ROOT / "samples").rglob("*.py")), ROOT / "bootstrap.py", ROOT / "lib" / "venv_setup.py"]
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=name(path))
+
+
+def imported(module: ast.Module) -> Iterator[str]:
+    """Dotted names of what a module imports anywhere; `from slmbench import x` gives slmbench.x."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute, so that rooms can be told"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(LIB).parts[0].removesuffix(".py")
+
+
+@functools.cache
+def owners() -> dict[str, set[str]]:
+    """{importable name: the packages that bring it} of what is installed here."""
+    return {n: {canonicalize_name(d) for d in names} for n, names in metadata.packages_distributions().items()}
+
+
+def requirements(path: str) -> dict[str, Requirement]:
+    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+    return {canonicalize_name(r.name): r for r in map(Requirement, (line for line in lines if line[0] not in "-#"))}
+
+
+def project() -> dict[str, Requirement]:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return {canonicalize_name(r.name): r for r in map(Requirement, tomllib.loads(text)["project"]["dependencies"])}
+
+
+def pins(path: str) -> dict[str, list[tuple[Requirement, int]]]:
+    """{package: [(pin, number of hashes), ...]}; a package has several pins where they differ by platform."""
+    found: dict[str, list[tuple[Requirement, int]]] = {}
+    for entry in (ROOT / path).read_text(encoding="utf-8").replace("\\\n", "").splitlines():
+        pin, *hashes = entry.split("--hash=sha256:")
+        found.setdefault(canonicalize_name(Requirement(pin).name), []).append((Requirement(pin), len(hashes)))
+    return found
+
+
+@pytest.mark.parametrize("path", [p for p in sources if p.parent != LIB or p.stem != "__init__"], ids=name)
+def test_rooms_import_only_what_the_table_allows(path):
+    room = room_of(path)
+    assert room in ROOMS, "a new room: add it to the table"
+    rooms = {n.split(".")[1] for n in imported(tree(path)) if n.startswith("slmbench.")}
+    assert rooms - {room, "__version__"} - EVERYONE - ROOMS[room] == set()
+
+
+def test_show_is_imported_by_the_command_line_only():
+    importers = {room_of(p) for p in sources if any(n.startswith("slmbench.show") for n in imported(tree(p)))}
+    assert importers <= {"show", "cli"}
+
+
+def test_one_file_imports_the_runtimes_package():
+    importers = [name(p) for p in runnable if any(n.split(".")[0] == "foundry_local_sdk" for n in imported(tree(p)))]
+    assert importers == ["lib/slmbench/endpoint/foundry.py"]
+
+
+@pytest.mark.parametrize("path", sources, ids=name)
+def test_the_library_imports_what_it_declares(path):
+    foreign = {n.split(".")[0] for n in imported(tree(path))} - sys.stdlib_module_names - {"slmbench"}
+    undeclared = {n for n in foreign if not owners().get(n, set()) & project().keys()}
+    assert undeclared == set(), "add it to pyproject.toml and requirements.txt"
+
+
+def test_the_tests_import_what_the_locks_install():
+    tests = [p for p in (ROOT / "tests").rglob("*.py") if p.parts[-2] != "data"]
+    installed = pins(LOCKS[0]).keys() | pins(LOCKS[1]).keys()
+    own = {p.stem for p in tests} | {p.parent.name for p in tests} | {"slmbench"}
+    foreign = {n.split(".")[0] for p in tests for n in imported(tree(p))} - sys.stdlib_module_names - own
+    missing = {n for n in foreign if not owners().get(n, set()) & installed}
+    assert missing == set(), "add it to tests/requirements.txt"
+
+
+@pytest.mark.parametrize("path", runnable, ids=name)
+def test_files_stay_readable_and_safe(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 300
+    module = tree(path)
+    called = {node.func.id for node in ast.walk(module) if isinstance(node, ast.Call) and hasattr(node.func, "id")}
+    assert called & {"eval", "exec", "compile", "__import__"} == set()
+    assert {n.split(".")[0] for n in imported(module)} & {"pickle", "dill", "marshal", "shelve"} == set()
+    assert not any(node.arg == "shell" for node in ast.walk(module) if isinstance(node, ast.keyword))
+
+
+@pytest.mark.parametrize("path", notebooks, ids=name)
+def test_notebooks_are_stored_without_outputs(path):
+    text = path.read_text(encoding="utf-8")
+    code = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    assert code
+    assert [cell["outputs"] for cell in code] == [[]] * len(code)
+    assert {cell["execution_count"] for cell in code} == {None}
+
+
+def test_requirements_hold_the_projects_dependencies_and_the_tools():
+    assert (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()[-1] == "-e ."
+    wanted = requirements("requirements.txt")
+    assert {n: str(r) for n, r in wanted.items() if n not in TOOLS} == {n: str(r) for n, r in project().items()}
+    assert wanted.keys() >= TOOLS
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_requirements_are_bounded_on_both_sides(path):
+    for requirement in requirements(path).values():
+        operators = sorted(s.operator for s in requirement.specifier)
+        assert operators in (["<", ">="], ["=="]), str(requirement)
+
+
+@pytest.mark.parametrize("path", LOCKS)
+def test_locks_hold_hashes_and_no_address(path):
+    text = (ROOT / path).read_text(encoding="utf-8")
+    assert "/" not in text, "an address or a path"
+    assert not re.search(r"^(-e|--index-url|--extra-index-url|--find-links|slmbench)", text, re.MULTILINE)
+    assert all(hashes for entries in pins(path).values() for _, hashes in entries)
+    assert all(str(pin.specifier).startswith("==") for entries in pins(path).values() for pin, _ in entries)
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+@pytest.mark.parametrize(("lock", "asked"), list(zip(LOCKS, ASKED, strict=True)))
+def test_locks_pin_what_is_asked_for(lock, asked, version):
+    at = {"python_version": version, "python_full_version": f"{version}.3"}
+    pinned = pins(lock)
+    for package, requirement in requirements(asked).items():
+        here = [pin for pin, _ in pinned[package] if pin.marker is None or pin.marker.evaluate(at)]
+        assert len(here) == 1, package
+        assert requirement.specifier.contains(Version(str(here[0].specifier)[2:])), str(here[0])
+
+
+def test_both_locks_agree():
+    run, tests = (pins(path) for path in LOCKS)
+    shared = run.keys() & tests.keys()
+    assert {"packaging", "traitlets"} <= shared
+    assert all({p.specifier for p, _ in tests[n]} <= {p.specifier for p, _ in run[n]} for n in shared)
+
+
+def test_gitignore_leaves_the_library_alone():
+    lines = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert not {"lib", "lib/", "/lib/", "/lib"} & set(lines)
+    assert ".venv/" in lines
+
+
+def test_the_readme_begins_with_the_two_commands():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```[a-z]*\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    assert blocks[:2] == ["python3 bootstrap.py report\n", "python3 bootstrap.py test\n"]
+    assert "py bootstrap.py report" in readme.replace("python3 bootstrap.py", "")
+
+
+def test_the_package_says_which_pythons_it_supports():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    asked = Requirement("x" + tomllib.loads(text)["project"]["requires-python"]).specifier
+    assert [v for v in ("3.10", *PYTHONS, "3.15") if asked.contains(f"{v}.0")] == list(PYTHONS)
