@@ -129,7 +129,7 @@ def run(
         for row in measure(settings, endpoint, targets, folder, memory=memory, say=say):
             if row.status != OK:
                 say(f"{row.model}: {row.status}: {row.error}")
-            if progress and row.prompt_id is not None:
+            if progress:
                 progress.update(row)
     return store.read(folder.path)
 

@@ -1,6 +1,7 @@
 """A real service with the tiny model, one for each test module."""
 
 import pytest
+
 from support.tiny import service_with_tiny
 
 

@@ -1,15 +1,15 @@
 """Which service is taken, and which of its models an alias means."""
 
 import pytest
-from support.replies import behaved, model_list, plain
-from support.server import Server
-from support.tiny import free_port
 
 from slmbench import config
 from slmbench.endpoint import find, service, tool
 from slmbench.endpoint.find import connect, resolve
 from slmbench.endpoint.rest import LOCAL_PREFIX
 from slmbench.errors import UsageError
+from support.replies import behaved, model_list, plain
+from support.server import Server
+from support.tiny import free_port
 
 STATUS = {"endpoints": ["x"], "modelCachePath": "/cache", "pid": 1}  # as the runtime tells it
 
@@ -190,7 +190,11 @@ MATCHES = {
     "without its version": (["a:1", "b:1"], "a", "a:1"),
     "in other capitals": (["A:1"], "a", "A:1"),
     "the alias of a variant": ([PHI], "phi-4-mini", PHI),
-    "an alias that is another's beginning": (["qwen2.5-0.5b-instruct-cuda-gpu:3", "qwen2.5-0.5b"], "qwen2.5-0.5b", "qwen2.5-0.5b"),
+    "an alias that is another's beginning": (
+        ["qwen2.5-0.5b-instruct-cuda-gpu:3", "qwen2.5-0.5b"],
+        "qwen2.5-0.5b",
+        "qwen2.5-0.5b",
+    ),
     "a version that is none": (["gemma3:4b"], "gemma3:4b", "gemma3:4b"),
     "a name of parts": (["org/model"], "org/model", "org/model"),
 }

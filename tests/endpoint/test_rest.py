@@ -3,11 +3,11 @@
 import json
 
 import pytest
+
+from slmbench.endpoint import rest
 from support.replies import head, model_list, plain
 from support.server import HOLD, RESET, Drip, Server
 from support.tiny import free_port
-
-from slmbench.endpoint import rest
 
 LIST = model_list(["a:1", "b:1"])
 

@@ -15,7 +15,10 @@ MADE_UP = {
         "http://127.0.0.1:5273",
     ),
     "old verb, not running": ("🔴 Model management service is not running!\nTo start: foundry service start\n", None),
-    "new verb, running": ("Server status: running\n  Endpoint: http://localhost:61234\n  PID: 4711\n", "http://localhost:61234"),
+    "new verb, running": (
+        "Server status: running\n  Endpoint: http://localhost:61234\n  PID: 4711\n",
+        "http://localhost:61234",
+    ),
     "new verb, with /v1": ("Listening on http://127.0.0.1:5273/v1\n", "http://127.0.0.1:5273"),
     "IPv6": ("running on http://[::1]:5273/openai/status", "http://[::1]:5273"),
     "unknown verb": ("Unrecognized command or argument 'server'.\n", None),
@@ -77,7 +80,9 @@ def test_without_the_tool_nothing_is_run(foundry):
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for the program")
 def test_a_real_program_is_asked(tmp_path, monkeypatch):
     program = tmp_path / "foundry"
-    program.write_text(f"#!{sys.executable}\nprint('running on http://127.0.0.1:5273/openai/status')\n", encoding="utf-8")
+    program.write_text(
+        f"#!{sys.executable}\nprint('running on http://127.0.0.1:5273/openai/status')\n", encoding="utf-8"
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert tool.running_service() == "http://127.0.0.1:5273"

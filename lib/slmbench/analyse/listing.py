@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from slmbench.analyse.stats import INVALID_FLAGS
 from slmbench.records import OK, Row
 
 SAMPLE_CHARS = 200
@@ -28,7 +29,7 @@ def summary_list(rows: Iterable[Row]) -> list[dict[str, Any]]:
 def _one(model: str, rows: list[Row]) -> dict[str, Any]:
     import numpy as np
 
-    ok = [r for r in rows if r.status == OK]
+    ok = [r for r in rows if r.status == OK and not INVALID_FLAGS.intersection(r.flags)]
     latency_s = [r.latency_s for r in ok if r.latency_s is not None]
     ttft_s = [r.ttft_s for r in ok if r.ttft_s is not None]
     counted = [r for r in ok if None not in (r.prompt_tokens, r.output_tokens) and r.latency_s]

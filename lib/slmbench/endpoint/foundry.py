@@ -71,6 +71,7 @@ def runtime_of(folder: Path) -> tuple[str, str]:
 def _register(catalog, folder: Path, entries: dict[str, config.ModelEntry]) -> dict:
     """Make a folder known to the local catalogue, anew: an earlier registration may describe other files."""
     model_id = f"{folder.name}:1"
+    device, provider = runtime_of(folder)
     if catalog.get_model_variant(model_id):
         catalog.unregister_model(model_id)
     entry = entries.get(folder.name)
@@ -83,7 +84,6 @@ def _register(catalog, folder: Path, entries: dict[str, config.ModelEntry]) -> d
         if entry and entry.capabilities:
             info.set_string_property("capabilities", ",".join(entry.capabilities))
         model = catalog.register_model(folder.resolve(), model_id, info)
-    device, provider = runtime_of(folder)
     return {
         "alias": model.alias,
         "id": model.id,
@@ -91,6 +91,15 @@ def _register(catalog, folder: Path, entries: dict[str, config.ModelEntry]) -> d
         "device": device,
         "execution_provider": provider,
     }
+
+
+def _take_in(catalog, folder: Path, entries: dict[str, config.ModelEntry]) -> dict | None:
+    """As `_register`; None for a folder that the runtime refuses, which must not keep the others from being served."""
+    try:
+        return _register(catalog, folder, entries)
+    except (FoundryLocalException, OSError, ValueError, KeyError) as e:
+        print(f"{folder.name} is not served: {type(e).__name__}: {e}", file=sys.stderr, flush=True)
+        return None
 
 
 def serve(port: int, state: Path, data: Path, only: list[str]) -> None:
@@ -101,18 +110,18 @@ def serve(port: int, state: Path, data: Path, only: list[str]) -> None:
     manager = _start_runtime(data, port)
     catalog = manager.get_catalog(CatalogType.LOCAL)
     entries = config.read_models().entries
-    known = {f: _register(catalog, f, entries) for f in _prepared(only)}
+    known = {f: _take_in(catalog, f, entries) for f in _prepared(only)}
     manager.start_web_service()
     me = psutil.Process()
     # reading the public catalogue is left out here: offline it costs seconds of retries
     facts = {"pid": me.pid, "create_time": me.create_time(), "url": manager.urls[0], "prefix": LOCAL_PREFIX}
     facts["sdk_version"] = version("foundry-local-sdk")
-    _write(state, {**facts, "models": list(known.values())})
+    _write(state, {**facts, "models": [m for m in known.values() if m]})
     while not stop.wait(LOOK_AGAIN_S) and not manager.is_shutdown_requested():
         fresh = [f for f in _prepared(only) if f not in known]
         if fresh:
-            known |= {f: _register(catalog, f, entries) for f in fresh}
-            _write(state, {**facts, "models": list(known.values())})
+            known |= {f: _take_in(catalog, f, entries) for f in fresh}
+            _write(state, {**facts, "models": [m for m in known.values() if m]})
     closing = threading.Thread(target=manager.close, daemon=True)
     closing.start()
     closing.join(CLOSE_S)

@@ -99,24 +99,20 @@ def run(
     on. Cells that the folder has finished are left out. An interrupt is written down as a row, then raised.
     """
     bench = _Bench(settings, folder, headers or {})
-    for target in targets:
-        if target.reason is not None:
-            yield from bench.skip(target, target.reason)
     alive = [t for t in targets if t.reason is None]
     for load_index in range(settings.loads):
-        if bench.nothing_left(alive, load_index):
-            continue
-        for target in list(alive):
-            if bench.nothing_left([target], load_index):  # all that is left is other models'
-                continue
-            try:
-                bench.load(loader, target, load_index, again=settings.loads > 1)
-            except KitError as e:
-                yield from bench.skip(target, f"it can't be loaded: {e}", load_index)
-                alive.remove(target)
-                continue
-            for number in range(settings.warmup):
-                yield bench.measure(Ask(target, settings.prompts[0], "warmup", number, load_index))
+        for target in targets:
+            if target.reason is not None:
+                yield from bench.skip(target, target.reason) if load_index == 0 else ()
+            elif target in alive and not bench.nothing_left(target, load_index):
+                try:
+                    bench.load(loader, target, load_index, again=settings.loads > 1)
+                except KitError as e:
+                    yield from bench.skip(target, f"it can't be loaded: {e}", load_index)
+                    alive.remove(target)
+                    continue
+                for number in range(settings.warmup):
+                    yield bench.measure(Ask(target, settings.prompts[0], "warmup", number, load_index))
         for ask in timed_order(alive, settings, load_index):
             if bench.gave_up(ask.target) or cell_of(ask, settings) in folder.finished:
                 continue
@@ -141,8 +137,9 @@ class _Bench:
     def gave_up(self, target: Target) -> bool:
         return self.failed_in_a_row.get(target.alias, 0) >= GIVE_UP_AFTER
 
-    def nothing_left(self, targets: list[Target], load_index: int) -> bool:
-        asks = timed_order(targets, self.settings, load_index)
+    def nothing_left(self, target: Target, load_index: int) -> bool:
+        """Whether an earlier part of this run has finished all that is to be asked of a model in this load."""
+        asks = timed_order([target], self.settings, load_index)
         return all(cell_of(a, self.settings) in self.folder.finished for a in asks)
 
     def load(self, loader: Loader, target: Target, load_index: int, *, again: bool) -> None:

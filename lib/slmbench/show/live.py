@@ -92,7 +92,8 @@ class LiveChart:
 
     def line(self) -> str:
         """Where the run stands, for instance "12 of 48 requests · qwen2.5-0.5b · rag · about 90 s left · 1 failed"."""
-        done, parts = len(self.rows), [f"{len(self.rows)} of {self.total} requests"]
+        done = sum(row.prompt_id is not None for row in self.rows)  # a model that was skipped is no request
+        parts = [f"{done} of {self.total} requests"]
         if self.rows and not self._finished:
             last = self.rows[-1]
             parts += [plain(name) for name in (last.model, last.prompt_id) if name is not None]
@@ -119,6 +120,8 @@ class LiveChart:
             figure = Figure()
             ax = figure.add_axes((0.1, 0.16, 0.87, 0.74))
             plots.draw(to_frame(self.rows), self._kind, ax=ax)
+            if not self.rows:
+                ax.set_title("Waiting for the first reply: the models are being loaded", loc="left")
             theme.make_room(ax)
             return theme.png(figure)
 

@@ -30,6 +30,8 @@ class ConsoleProgress:
             self._bar = _Bar(total=total, file=self._stream, unit="request", dynamic_ncols=True)
 
     def update(self, row: Row) -> None:
+        if row.prompt_id is None:  # a model that was skipped is no request
+            return
         self.done += 1
         self.failed += row.status not in (OK, "skipped")
         where = plain(row.model if row.prompt_id is None else f"{row.model} · {row.prompt_id}")
