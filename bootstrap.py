@@ -24,6 +24,7 @@ Exit codes: the command's own; 1 the set-up failed; 2 wrong usage or an unfit Py
 COMMANDS = {"report": ["-m", "slmbench.cli", "session"], "test": ["-m", "pytest"], "setup": None}
 # PyYAML has no wheel for Python 3.11 on Windows for ARM.
 OLDEST, NEWEST = (3, 12) if sysconfig.get_platform() == "win-arm64" else (3, 11), (3, 14)
+PATIENCE_S = 10  # after Ctrl-C, until the command is told once more
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -54,8 +55,8 @@ def wrong_version(version):
     cure = "Install Python 3.13 (https://www.python.org/downloads), then start this with it."
     fit = fitting_python()
     if fit:
-        cure = "Run: " + " ".join([fit] + sys.argv)
-    return found + "{}.{} to {}.{}.\n  -> {}".format(*(OLDEST + NEWEST + (cure,)))
+        cure = "Run: " + " ".join([fit] + ['"{}"'.format(a) if " " in a else a for a in sys.argv])
+    return found + "{}.{} to {}.{}.\n  -> ".format(*(OLDEST + NEWEST)) + cure
 
 
 def hand_over(command, env):
@@ -67,7 +68,7 @@ def hand_over(command, env):
         try:
             code = child.wait(patience)
         except KeyboardInterrupt:
-            patience = 10
+            patience = PATIENCE_S
         except subprocess.TimeoutExpired:  # so the signal came to this process alone
             child.send_signal(signal.SIGTERM if os.name == "nt" else signal.SIGINT)
         else:

@@ -23,6 +23,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 HOME = "SLMBENCH_HOME"
 SESSION = "SLMBENCH_TEST_SESSION"
 SEED = 20260301
+GRACE_S = 5  # for processes to end after the last test
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -102,7 +103,7 @@ def no_process_left():
     """Started before any other fixture of the session, so torn down after all of them."""
     yield
     left = still_running(os.environ[SESSION])
-    _, left = psutil.wait_procs(left, timeout=5)
+    _, left = psutil.wait_procs(left, timeout=GRACE_S)
     names = [f"{process.pid} {' '.join(command_line(process))}" for process in left]
     for process in left:
         process.kill()

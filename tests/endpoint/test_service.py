@@ -76,7 +76,8 @@ def test_unfinished_and_damaged_folders_do_not_stop_the_others(home, silent):
     assert "damaged" in service.log_file().read_text(encoding="utf-8")
 
 
-def test_a_taken_port_is_told_and_the_next_one_taken(home, monkeypatch, silent):
+@pytest.mark.usefixtures("home")
+def test_a_taken_port_is_told_and_the_next_one_taken(monkeypatch, silent):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setattr(service, "PORT", port)
@@ -85,7 +86,8 @@ def test_a_taken_port_is_told_and_the_next_one_taken(home, monkeypatch, silent):
         assert silent.lines == [f"Port {port} is taken by another program: the service takes {running.port} instead."]
 
 
-def test_a_port_that_is_asked_for_and_taken_is_an_error(home, silent):
+@pytest.mark.usefixtures("home")
+def test_a_port_that_is_asked_for_and_taken_is_an_error(silent):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(service.ServiceError, match=f"Port {port} is taken") as raised:
@@ -94,7 +96,8 @@ def test_a_port_that_is_asked_for_and_taken_is_an_error(home, silent):
     assert not service.state_file().exists()
 
 
-def test_killed_it_is_noticed_and_starts_again_on_its_port(home, silent):
+@pytest.mark.usefixtures("home")
+def test_killed_it_is_noticed_and_starts_again_on_its_port(silent):
     first, _ = service.start(free_port(), say=silent)
     process = psutil.Process(first.pid)
     process.kill()
@@ -106,7 +109,8 @@ def test_killed_it_is_noticed_and_starts_again_on_its_port(home, silent):
     assert rest.model_ids(second.base_url) == ["tiny:1"]  # registered anew over what the first had left
 
 
-def test_stop_leaves_nothing(home, silent):
+@pytest.mark.usefixtures("home")
+def test_stop_leaves_nothing(silent):
     running, _ = service.start(free_port(), say=silent)
     family = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
     assert service.stop() is True
@@ -158,7 +162,8 @@ def test_a_service_that_does_not_answer_is_none(tmp_path, monkeypatch, script):
     assert state.exists()  # its process lives: stop still finds it
 
 
-def test_a_service_that_hangs_is_ended_and_replaced(home, silent):
+@pytest.mark.usefixtures("home")
+def test_a_service_that_hangs_is_ended_and_replaced(silent):
     """A process that holds the state file and its port, but says nothing."""
     code = "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); input()"
     hung = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -171,7 +176,8 @@ def test_a_service_that_hangs_is_ended_and_replaced(home, silent):
         assert not psutil.pid_exists(hung.pid)
 
 
-def test_it_holds_no_pipe_of_whoever_started_it(home):
+@pytest.mark.usefixtures("home")
+def test_it_holds_no_pipe_of_whoever_started_it():
     """The caller's output ends with the caller: run() returns, although the service lives on."""
     code = f"from slmbench.endpoint import service; print(service.start({free_port()})[0].pid)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

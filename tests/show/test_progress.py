@@ -34,12 +34,13 @@ def test_a_terminal_gets_a_bar_without_control_characters_from_names():
     assert "\x1b]0;" not in shown and "\x07" not in shown
 
 
-def test_skipped_models_are_no_failures():
+def test_skipped_models_are_neither_requests_nor_failures():
     stream = io.StringIO()
     progress = ConsoleProgress(1, stream)
     progress.update(request("a", None, None, status="skipped", error="not here"))
-    assert progress.failed == 0
-    assert stream.getvalue().endswith("0 failed, last: a\n")
+    assert (progress.done, progress.failed, stream.getvalue()) == (0, 0, "")
+    progress.update(request("b"))
+    assert stream.getvalue() == "100 %  1/1 requests, 0 failed, last: b · rag\n"
 
 
 def test_more_rows_than_expected_do_not_break_it():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from slmbench.endpoint.target import Endpoint, Target
 from slmbench.errors import KitError
@@ -40,5 +41,16 @@ def probe(endpoint: Endpoint, target: Target, prompt: str = PROMPT) -> Probe:
             )
     except (KitError, openai.OpenAIError) as e:
         return Probe(target.alias, target.id, True, problem=str(e))
-    answer = reply.choices[0].message.content if reply.choices else None
-    return Probe(target.alias, target.id, True, answer, None if answer else "an empty reply")
+    except ValueError as e:  # the openai package lets the JSON decoder's error through
+        return Probe(target.alias, target.id, True, problem=f"not a chat completion: {e}")
+    answer = _answer(reply)
+    return Probe(target.alias, target.id, True, answer or None, None if answer else "no text in the reply")
+
+
+def _answer(reply: Any) -> str | None:
+    """The reply's text; None for whatever else a server may have sent, which the openai package passes on unchecked."""
+    try:
+        content = reply.choices[0].message.content
+    except (AttributeError, IndexError, TypeError):
+        return None
+    return content if isinstance(content, str) else None

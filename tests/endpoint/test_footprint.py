@@ -1,0 +1,46 @@
+"""What holding a model costs: in a service process of its own, for real, with the tiny model."""
+
+import dataclasses
+from pathlib import Path
+
+import psutil
+import pytest
+
+from slmbench import paths
+from slmbench.endpoint import footprint, rest, service
+from slmbench.endpoint.target import Target
+from slmbench.models import disk_mb
+
+
+@pytest.fixture
+def target(tiny_service):
+    folder = str(paths.home() / "models" / "tiny")
+    return Target("tiny", "tiny:1", tiny_service.base_url, f"{tiny_service.url}/x", "tiny", "cpu", "CPU", folder)
+
+
+def test_a_footprint_has_all_its_numbers(target, tiny_service):
+    record = footprint.footprint(target)
+    assert (record["kind"], record["model"]) == ("footprint", "tiny")
+    assert "error" not in record
+    assert record["disk_mb"] == pytest.approx(disk_mb(Path(target.folder)), abs=0.05)
+    assert 0 < record["load_s"] < 60 and 0 < record["reply_s"] < 60
+    assert len(record["reply"]) == footprint.REPLY_TOKENS  # one character a token
+    for kind in ("rss", "uss"):
+        before, loaded, after = (record[f"{kind}_{when}_mb"] for when in ("before", "loaded", "after"))
+        assert 20 < before < loaded <= after + 5
+    assert rest.get(f"{tiny_service.url}{tiny_service.prefix}/models/loaded") == []  # the shared service held nothing
+    assert service.status().pid == tiny_service.pid
+
+
+def test_a_model_that_is_not_there_is_an_error_in_the_record(target):
+    record = footprint.footprint(dataclasses.replace(target, alias="gone", load_name="gone", folder=None))
+    assert "HTTP 404" in record["error"]
+    assert "load_s" not in record and "disk_mb" not in record
+
+
+def test_a_process_that_ends_meanwhile_is_an_error_in_the_record(target, monkeypatch):
+    def gone(pid):
+        raise psutil.NoSuchProcess(pid)
+
+    monkeypatch.setattr(footprint.machine, "tree_memory_mb", gone)
+    assert "gone" in footprint.footprint(target)["error"]
