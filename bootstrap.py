@@ -63,16 +63,17 @@ def hand_over(command, env):
     """Run a command in this folder to its end, also after Ctrl-C, which it got as well; returns its exit code."""
     child = subprocess.Popen(command, cwd=HERE, env=env)
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    patience = None
+    interrupted, patience = False, None
     while True:
         try:
             code = child.wait(patience)
         except KeyboardInterrupt:
-            patience = PATIENCE_S
+            interrupted, patience = True, PATIENCE_S
         except subprocess.TimeoutExpired:  # so the signal came to this process alone
             child.send_signal(signal.SIGTERM if os.name == "nt" else signal.SIGINT)
+            patience = None
         else:
-            return 130 if patience else code if code >= 0 else 128 - code
+            return 130 if interrupted else code if code >= 0 else 128 - code
 
 
 def main(args):

@@ -105,10 +105,10 @@ def test_the_commands_exit_code_is_passed_on(code):
 @pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
 @pytest.mark.parametrize("whole_group", [True, False])
 def test_ctrl_c_lets_the_command_clean_up_and_gives_130(whole_group):
-    child = "import time\nprint('up', flush=True)\ntry:\n time.sleep(50)\nfinally:\n print('cleaned up', flush=True)"
+    child = "import time\ntry:\n print('up', flush=True)\n time.sleep(50)\nfinally:\n print('cleaned up', flush=True)"
     driver = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); import bootstrap, os\n"
-        "bootstrap.PATIENCE_S = 0.1\n"
+        f"bootstrap.PATIENCE_S = {10 if whole_group else 0.1}\n"
         f"sys.exit(bootstrap.hand_over([sys.executable, '-c', {child!r}], dict(os.environ)))"
     )
     process = subprocess.Popen(

@@ -1,10 +1,9 @@
-"""The house holds together: rooms, dependencies, lock files, stored notebooks, and the README's two commands."""
+"""The house holds together: rooms, dependencies, lock files, and the README's two commands."""
 
 from __future__ import annotations
 
 import ast
 import functools
-import json
 import re
 import sys
 import tomllib
@@ -46,7 +45,6 @@ ASKED = ("requirements.txt", "tests/requirements.txt")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 sources = sorted(LIB.rglob("*.py"))
-notebooks = sorted((ROOT / "notebooks").rglob("*.ipynb"))
 runnable = [*sources, *sorted((ROOT / "samples").rglob("*.py")), ROOT / "bootstrap.py", ROOT / "lib" / "venv_setup.py"]
 
 
@@ -140,15 +138,6 @@ def test_files_stay_readable_and_safe(path):
     assert called & {"eval", "exec", "compile", "__import__"} == set()
     assert {n.split(".")[0] for n in imported(module)} & {"pickle", "dill", "marshal", "shelve"} == set()
     assert not any(node.arg == "shell" for node in ast.walk(module) if isinstance(node, ast.keyword))
-
-
-@pytest.mark.parametrize("path", notebooks, ids=name)
-def test_notebooks_are_stored_without_outputs(path):
-    text = path.read_text(encoding="utf-8")
-    code = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-    assert code
-    assert [cell["outputs"] for cell in code] == [[]] * len(code)
-    assert {cell["execution_count"] for cell in code} == {None}
 
 
 def test_requirements_hold_the_projects_dependencies_and_the_tools():

@@ -224,7 +224,9 @@ def test_what_is_finished(tmp_path, status, finished):
 
 
 def test_the_last_attempt_decides(tmp_path):
-    path = written(tmp_path / "run", row(1, status="timeout"), row(1, attempt=2), row(2), row(2, status="timeout", attempt=2))
+    path = written(
+        tmp_path / "run", row(1, status="timeout"), row(1, attempt=2), row(2), row(2, status="timeout", attempt=2)
+    )
     with opened(path, resume=True) as folder:
         assert folder.finished == {"c1"}
         assert folder.attempts == {"c1": 2, "c2": 2}
@@ -283,7 +285,7 @@ def test_a_really_full_disk(tmp_path):
         with opened(disk / "run", PLAN | {"rounds": 1}) as folder:
             kept = 0
             with pytest.raises(store.StoreError, match="the disk is full"):
-                for kept in range(1000):  # noqa: B007
+                for kept in range(1000):
                     folder.append(row(kept))
         found = store.read(disk / "run").rows
         assert [r.cell for r in found] == [f"c{n}" for n in range(kept)]

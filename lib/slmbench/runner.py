@@ -120,6 +120,8 @@ def run(
     fetching: told of downloads and conversions as (stage, done, total).
     raises: UsageError and StoreError before any request. Whether anything was measured is asked with `finish`.
     """
+    if out:
+        store.check_place(out, resume=resume)  # before models are fetched, which may take minutes
     endpoint = connect(settings.endpoint, allow_remote=settings.allow_remote, say=say)
     targets = resolve(endpoint, settings.models, models_file, progress=fetching, say=say)
     with (

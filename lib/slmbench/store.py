@@ -68,6 +68,25 @@ def read(path: Path | str) -> Run:
     )
 
 
+def check_place(path: Path | str, *, resume: bool = False) -> set[str]:
+    """Whether a run folder may be made (or taken up) at `path`; a caller may ask before a long preparation.
+
+    returns: the names of what is there. raises: StoreError.
+    """
+    path = Path(path).absolute()
+    if path.exists() and not path.is_dir():
+        raise StoreError(f"--out: {path} is a file; a folder was expected.", "name another folder")
+    try:
+        there = {p.name for p in path.iterdir()} - {".lock"} if path.exists() else set()
+    except OSError as e:
+        raise StoreError(f"--out: {path} can't be read: {e.strerror}.", "name a folder of your own") from e
+    if there and not resume:
+        raise StoreError(f"--out: {path} is not empty.", "name another folder, or go on with it: --resume")
+    if "plan.json" not in there and any(not name.startswith(".") for name in there):
+        raise StoreError(f"--out: {path} is no run folder: it has no plan.json.", "name another folder")
+    return there
+
+
 class RunFolder:
     """The one writer of a run folder; a context manager. `finished` holds the cells that need no further attempt."""
 
@@ -89,16 +108,7 @@ class RunFolder:
             named), another writer, a place that can't be written, too little space.
         """
         path = Path(path).absolute()
-        if path.exists() and not path.is_dir():
-            raise StoreError(f"--out: {path} is a file; a folder was expected.", "name another folder")
-        try:
-            there = {p.name for p in path.iterdir()} - {".lock"} if path.exists() else set()
-        except OSError as e:
-            raise StoreError(f"--out: {path} can't be read: {e.strerror}.", "name a folder of your own") from e
-        if there and not resume:
-            raise StoreError(f"--out: {path} is not empty.", "name another folder, or go on with it: --resume")
-        if "plan.json" not in there and any(not name.startswith(".") for name in there):
-            raise StoreError(f"--out: {path} is no run folder: it has no plan.json.", "name another folder")
+        there = check_place(path, resume=resume)
         try:
             path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(path / ".lock")

@@ -4,9 +4,6 @@ import json
 import sys
 
 import pytest
-from support.replies import plain
-from support.server import Server
-from support.tiny import free_port, service_with_tiny
 
 from slmbench import config, store
 from slmbench.endpoint import catalog, connect, resolve, rest
@@ -14,6 +11,9 @@ from slmbench.endpoint.rest import LOCAL_PREFIX
 from slmbench.errors import UsageError
 from slmbench.measure import bench
 from slmbench.models import write_tiny
+from support.replies import plain
+from support.server import Server
+from support.tiny import free_port, service_with_tiny
 
 NAME = "made-up-instruct-generic-cpu"
 

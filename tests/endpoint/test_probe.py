@@ -1,18 +1,22 @@
 """The validation checklist, against servers that answer well and badly."""
 
 import pytest
-from support.replies import behaved, message, model_list, plain
-from support.server import RESET, Server
 
 from slmbench import config
 from slmbench.endpoint import connect, resolve
 from slmbench.endpoint.probe import probe
 from slmbench.endpoint.target import Target
+from support.replies import behaved, message, model_list, plain
+from support.server import RESET, Server
 
 
 def probed(reply, alias="a"):
     def respond(request):
-        return [model_list(["a"]) if request.path == "/v1/models" else plain({}, "404 No")] if request.method == "GET" else reply
+        return (
+            [model_list(["a"]) if request.path == "/v1/models" else plain({}, "404 No")]
+            if request.method == "GET"
+            else reply
+        )
 
     with Server(respond) as server:
         endpoint = connect(server.root, say=lambda _: None)

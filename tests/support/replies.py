@@ -78,7 +78,7 @@ def behaved(*ids: str, reply: Callable[[dict], Script] | None = None) -> Callabl
         asked = json.loads(request.body)
         if reply:
             return reply(asked)
-        if asked["stream"]:
+        if asked.get("stream"):
             return [head(), good()]
         return [plain(message("Hello!"))]
 

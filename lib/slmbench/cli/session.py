@@ -32,7 +32,7 @@ def session(given: argparse.Namespace) -> int:
         with Stages() as stages:
             targets = resolve(endpoint, settings.models, models_file, progress=stages, say=stage)
         out = Path(given.out) if given.out else root / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-session"
-        stage(f"Notebook: {len(targets)} models, {len(settings.prompts)} prompts, {settings.rounds} rounds")
+        stage(f"Notebook: {len(targets)} models, {len(settings.prompts)} prompts, rounds: {settings.rounds}")
         executed = _run_notebook(root / "notebooks" / NOTEBOOK, out, given)
         stage("Done")
     finally:
@@ -47,6 +47,9 @@ def session(given: argparse.Namespace) -> int:
 def _run_notebook(notebook: Path, out: Path, given: argparse.Namespace) -> Path:
     import papermill
     from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    encrypted = Config({"KernelManager": {"transport_encryption": "auto"}})  # else the kernel warns of its open ports
 
     parameters = {"out": str(out)}
     if given.rounds is not None:
@@ -57,13 +60,30 @@ def _run_notebook(notebook: Path, out: Path, given: argparse.Namespace) -> Path:
     executed.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
-            notebook, executed, parameters, kernel_name="python3", progress_bar=False, stdout_file=sys.stdout
+            notebook,
+            executed,
+            parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            stdout_file=_Progress(),
+            config=encrypted,
         )
     except PapermillExecutionError as e:
         raise SessionError(
             f"The notebook stopped at cell {e.exec_count}: {e.ename}: {e.evalue}", f"read {executed}"
         ) from e
     return executed
+
+
+class _Progress:
+    """Of all that the notebook prints, the lines that tell how far it is; the rest is in the executed notebook."""
+
+    def write(self, text: str) -> None:
+        for line in text.splitlines():
+            if any(mark in line for mark in (" requests, ", "loads in", "skipped", "MISSING")):
+                print(f"          {line}", flush=True)
+
+    def flush(self) -> None: ...
 
 
 class SessionError(KitError):

@@ -202,4 +202,5 @@ def _end(service: Service | None) -> bool:
         with contextlib.suppress(psutil.NoSuchProcess):
             one.kill()
     psutil.wait_procs(alive, timeout=STOP_S)
+    _children[:] = [child for child in _children if child.poll() is None]
     return True

@@ -1,0 +1,231 @@
+"""`slmbench run`, `probe` and `report` against scripted servers: output, exit codes, and what is left behind."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from slmbench import store
+from support.replies import behaved, delta, event, head, plain
+from support.server import HOLD, RESET, Server
+from support.tiny import free_port
+
+QUICK = ("--rounds", "1", "--warmup", "0", "--deadline-s", "10")
+
+
+def test_a_result_as_json(slmbench, tmp_path):
+    with Server(behaved("a:1", "b:1")) as server:
+        ended = slmbench("run", "--endpoint", server.root, "--rounds", "2", "--out", tmp_path / "run", "--json")
+    assert ended.code == 0
+    result = json.loads(ended.out)  # nothing else is on standard output
+    assert set(result) == {"run", "models"}
+    assert result["run"] == str(tmp_path / "run")
+    assert [one["model"] for one in result["models"]] == ["a", "b"]
+    for one in result["models"]:
+        owners = ["model", "rounds", "latency_avg", "latency_p95", "tokens_per_sec_avg", "sample"]
+        assert list(one) == [*owners, "status", "n_ok", "n_failed", "error", "ttft_avg"]
+        assert (one["rounds"], one["n_ok"], one["n_failed"], one["status"], one["sample"]) == (2, 8, 0, "ok", "Hello!")
+        assert 0 < one["latency_avg"] <= one["latency_p95"] and one["tokens_per_sec_avg"] > 0
+    assert f"Run folder: {tmp_path / 'run'}" in ended.err
+    assert len(server.posts) == 2 * (1 + 4 * 2) == len(store.read(tmp_path / "run").rows)
+
+
+def test_without_json_standard_output_is_empty(slmbench, tmp_path):
+    with Server(behaved("a:1")) as server:
+        ended = slmbench("run", "--endpoint", server.root, *QUICK, "--out", tmp_path / "run")
+    assert (ended.code, ended.out) == (0, "")
+    assert "100 %  4/4 requests, 0 failed" in ended.err
+
+
+def test_options_reach_the_request_and_win_over_the_environment(slmbench, tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_ROUNDS", "7")
+    monkeypatch.setenv("BENCH_MAX_TOKENS", "5")
+    monkeypatch.setenv("BENCH_PROMPT", "Only this?")
+    with Server(behaved("a:1")) as server:
+        monkeypatch.setenv("FOUNDRY_LOCAL_ENDPOINT", f"{server.root}/v1")
+        ended = slmbench("run", *QUICK, "--temperature", "0.5", "--seed", "3", "--no-stream", "--out", tmp_path / "run")
+    assert ended.code == 0
+    [post] = server.posts
+    asked = json.loads(post.body)
+    assert asked["messages"][0]["content"] == "Only this?"
+    assert [asked[n] for n in ("model", "max_tokens", "temperature", "seed", "stream")] == ["a:1", 5, 0.5, 3, False]
+
+
+def test_an_endpoint_that_refuses_keeps_its_row(slmbench, tmp_path):
+    address = f"http://127.0.0.1:{free_port()}"
+    ended = slmbench("run", "--endpoint", address, "--models", "a", "--out", tmp_path / "run", "--json")
+    assert ended.code == 1
+    assert [(r.status, r.prompt_id) for r in store.read(tmp_path / "run").rows] == [("refused", None)]
+    assert json.loads(ended.out)["models"][0]["status"] == "refused"
+    assert "a: refused" in ended.err and "slmbench doctor" in ended.err  # a cure, and no traceback
+    assert "Traceback" not in ended.err
+
+
+FAULTY = {
+    "HTML everywhere": ([plain(b"<html>hi</html>", kind="text/html")], "protocol_error"),
+    "a 500 everywhere": ([plain({"error": {"message": "no"}}, "500 Oops")], "http_500"),
+    "a reset": ([RESET], "connection_error"),
+}
+
+
+@pytest.mark.parametrize(("script", "status"), FAULTY.values(), ids=FAULTY)
+def test_an_endpoint_at_fault_keeps_its_row(slmbench, tmp_path, script, status):
+    with Server(script) as server:
+        ended = slmbench("run", "--endpoint", server.root, "--models", "a", "--out", tmp_path / "run")
+    assert ended.code == 1
+    assert [r.status for r in store.read(tmp_path / "run").rows] == [status]
+    assert status in ended.err and "Traceback" not in ended.err
+    assert server.posts == []
+
+
+def test_a_model_that_always_fails_is_given_up(slmbench, tmp_path):
+    def respond(request):
+        if request.method == "POST" and json.loads(request.body)["model"] == "b:1":
+            return [head(), event(delta("He")), RESET]
+        return behaved("a:1", "b:1")(request)
+
+    with Server(respond) as server:
+        ended = slmbench("run", "--endpoint", server.root, *QUICK, "--out", tmp_path / "run", "--json")
+    assert ended.code == 0  # the other was measured
+    one, other = json.loads(ended.out)["models"]
+    assert {one["model"]: one["n_ok"], other["model"]: other["n_ok"]} == {"a": 4, "b": 0}
+    statuses = [r.status for r in store.read(tmp_path / "run").rows if r.model == "b"]
+    assert statuses == ["truncated"] * 3 + ["skipped"]
+
+
+USAGE = {
+    "an unknown alias": (["--models", "nobody"], "'nobody' is known neither"),
+    "no rounds": (["--rounds", "0"], "--rounds"),
+    "rounds in words": (["--rounds", "many"], "--rounds"),
+    "a negative number": (["--warmup=-1"], "--warmup"),
+    "a file that is not there": (["--prompts", "nothing.json"], "nothing.json"),
+    "a set that is not there": (["--prompts", "rag44"], "rag4"),
+    "a models file that is not there": (["--models-file", "nothing.json"], "nothing.json"),
+    "another machine": (["--endpoint", "http://example.test:5273"], "--allow-remote"),
+    "a misspelt option": (["--round", "1", "--modles", "a"], "--modles"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), USAGE.values(), ids=USAGE)
+def test_bad_usage_is_2_before_any_request(slmbench, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    with Server(behaved("a:1")) as server:
+        ended = slmbench("run", "--endpoint", server.root, "--out", tmp_path / "run", *arguments)
+    assert ended.code == 2
+    assert said in ended.err and "Traceback" not in ended.err
+    assert ended.out == ""
+    assert server.posts == []
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("text", ["{", '{"sets": {}}', '["a", 3]', ""], ids=repr)
+def test_a_prompts_file_that_will_not_do(slmbench, tmp_path, text):
+    (tmp_path / "prompts.json").write_text(text, encoding="utf-8")
+    with Server(behaved("a:1")) as server:
+        ended = slmbench("run", "--endpoint", server.root, "--prompts", tmp_path / "prompts.json")
+    assert (ended.code, server.requests) == (2, [])
+    assert "prompts.json" in ended.err
+
+
+def test_prompts_of_ones_own(slmbench, tmp_path):
+    (tmp_path / "mine.txt").write_text("One?\n\nनमस्ते?\n", encoding="utf-8")
+    with Server(behaved("a:1")) as server:
+        ended = slmbench(
+            "run", "--endpoint", server.root, *QUICK, "--prompts", tmp_path / "mine.txt", "--out", tmp_path / "run"
+        )
+    assert ended.code == 0
+    assert sorted(json.loads(r.body)["messages"][0]["content"] for r in server.posts) == ["One?", "नमस्ते?"]
+
+
+def test_a_taken_folder_and_resume(slmbench, tmp_path):
+    def run(*more):
+        with Server(behaved("a:1")) as server:
+            ended = slmbench("run", "--endpoint", server.root, *QUICK, "--out", tmp_path / "run", *more)
+        return ended, len(server.posts)
+
+    assert run()[1] == 4
+    ended, asked = run()
+    assert (ended.code, asked) == (2, 0)
+    assert "is not empty" in ended.err and "--resume" in ended.err
+    ended, asked = run("--resume")
+    assert (ended.code, asked) == (0, 0)
+    ended, asked = run("--resume", "--rounds", "2")
+    assert (ended.code, asked) == (0, 4)
+    ended, asked = run("--resume", "--max-tokens", "5")
+    assert (ended.code, asked) == (2, 0)
+    assert "max_tokens: 96 -> 5" in ended.err
+
+
+def test_ctrl_c_keeps_what_was_measured(tmp_path):
+    """The second reply never ends; the signal comes while it is waited for."""
+    replies = iter([behaved("a:1")])
+
+    def respond(request):
+        if request.method == "GET":
+            return behaved("a:1")(request)
+        good = next(replies, None)
+        return good(request) if good else [head(), event(delta("He")), HOLD]
+
+    with Server(respond) as server:
+        command = [sys.executable, "-m", "slmbench.cli", "run", "--endpoint", server.root, *QUICK]
+        command += ["--out", str(tmp_path / "run")]
+        flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **flags) as run:
+            while len(server.posts) < 2:
+                assert run.poll() is None
+            run.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+            _, said = run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert "stopped" in said and "--resume" in said and "Traceback" not in said
+    assert [r.status for r in store.read(tmp_path / "run").rows] == ["ok", "interrupted"]
+
+
+def test_run_imports_only_what_it_needs(tmp_path):
+    """What the timed path would have to share its time and memory with."""
+    code = """
+import sys
+from slmbench.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as e:
+    heavy = {"openai", "pandas", "matplotlib", "scipy", "jsonschema", "onnx", "gguf", "IPython", "foundry_local_sdk"}
+    print(sorted(heavy & set(sys.modules)), e.code)
+"""
+    with Server(behaved("a:1")) as server:
+        command = [sys.executable, "-c", code, "run", "--endpoint", server.root, *QUICK, "--out", str(tmp_path / "run")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "[] 0"
+
+
+def test_probe(slmbench):
+    with Server(behaved("a:1", "b:1")) as server:
+        ended = slmbench("probe", "--endpoint", server.root, "a", "b", "--prompt", "Hi?", "--json")
+    assert ended.code == 0
+    assert json.loads(ended.out)[0] == {"alias": "a", "id": "a:1", "listed": True, "answer": "Hello!", "problem": None}
+    assert [json.loads(r.body)["messages"][0]["content"] for r in server.posts] == ["Hi?"] * 2
+
+
+def test_probe_of_what_does_not_answer(slmbench):
+    reply = lambda _: [plain({"error": {"message": "oom"}}, "500 Oops")]  # noqa: E731
+    with Server(behaved("a:1", reply=reply)) as server:
+        ended = slmbench("probe", "--endpoint", server.root)
+    assert (ended.code, ended.out.startswith("FAILED a: ")) == (1, True)
+    assert "oom" in ended.out
+
+
+def test_a_report_of_a_run_folder(slmbench, tmp_path):
+    with Server(behaved("a:1", "b:1")) as server:
+        slmbench("run", "--endpoint", server.root, *QUICK, "--out", tmp_path / "run")
+    ended = slmbench("report", tmp_path / "run")
+    assert ended.code == 0
+    written = {line.rpartition("/")[2].rpartition("\\")[2] for line in ended.out.splitlines()}
+    assert {"benchmark_report.md", "summary.csv", "rows.csv"} <= written
+    assert "| a" in (tmp_path / "run" / "benchmark_report.md").read_text(encoding="utf-8")
+
+
+def test_a_report_of_something_else(slmbench, tmp_path):
+    ended = slmbench("report", tmp_path)
+    assert ended.code == 2
+    assert "no run folder" in ended.err
