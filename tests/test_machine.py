@@ -69,7 +69,8 @@ PARENT = """
 import subprocess, sys
 held = bytearray(30_000_000)
 held[::1000] = b"x" * len(held[::1000])
-child = subprocess.Popen([sys.executable, "-c", "import time; b = b'x' * 40_000_000; print(len(b), flush=True); time.sleep(60)"])
+code = "import time; held = b'x' * 40_000_000; print(len(held), flush=True); time.sleep(60)"
+child = subprocess.Popen([sys.executable, "-c", code])
 input()
 child.kill()
 child.wait()

@@ -22,8 +22,7 @@ def settings(**given):
 
 @pytest.fixture
 def told():
-    lines = []
-    return lines
+    return []
 
 
 @pytest.fixture
@@ -103,24 +102,23 @@ def test_a_run_is_resumed_against_another_port(go):
 
 
 def test_the_watcher_sees_every_row(go):
-    class Watcher:
-        rows = []
+    seen = []
 
+    class Watcher:
         def __init__(self, total):
-            self.total = total
-            self.rows.clear()
+            seen.append(total)
 
         def __enter__(self):
             return self
 
         def __exit__(self, *_):
-            self.rows.append(self.total)
+            seen.append("end")
 
         def update(self, row):
-            self.rows.append(row)
+            seen.append(row)
 
     done, _ = go(behaved("a:1"), models=("a",), watch=Watcher)
-    assert Watcher.rows == [*done.rows, 3]
+    assert seen == [3, *done.rows, "end"]
 
 
 def test_the_key_goes_to_the_endpoint_and_nowhere_else(go, tmp_path, monkeypatch):
@@ -199,7 +197,7 @@ def test_what_is_told_of_a_footprint():
     assert runner._told({"model": "a", "error": "gone"}) == "a: memory not measured: gone"
 
 
-def test_targets_are_kept_with_their_reasons(go):
+def test_targets_are_kept_with_their_reasons():
     gone = Target("x", reason="why")
     plan = runner.plan_of(settings(), connect(f"http://127.0.0.1:{free_port()}", say=lambda _: None), [gone])
     assert plan["targets"] == [{"alias": "x", "id": None, "device": None, "execution_provider": None, "reason": "why"}]

@@ -1,4 +1,4 @@
-"""Foundry Local's catalogue, for real but for its contents: a server here lists two made-up models, one of them cached."""
+"""Foundry Local's catalogue, for real but for its contents: a server here lists two made-up models, one cached."""
 
 import json
 import sys
@@ -61,7 +61,7 @@ def catalogue(tmp_path_factory):
 
 
 @pytest.fixture
-def resolved(catalogue, silent):
+def resolved(catalogue, silent):  # noqa: ARG001
     def resolve_all(*aliases, **entries):
         found = {alias: config.ModelEntry(alias, **fields) for alias, fields in entries.items()}
         endpoint = connect(say=silent)

@@ -22,9 +22,16 @@ def test_config_says_the_shape():
     assert "intra_op_num_threads" not in decoder["session_options"]
 
 
-def test_config_says_the_threads():
-    options = genai.genai_config(MODEL.shape, MODEL.vocabulary, threads=2)["model"]["decoder"]["session_options"]
-    assert options["intra_op_num_threads"] == 2
+@pytest.mark.parametrize(
+    ("platform", "threads", "affinities"),
+    [("linux", 1, None), ("linux", 2, "1-8"), ("linux", 3, "1-8;1-8"), ("win32", 3, None), ("darwin", 2, None)],
+)
+def test_threads_are_bound_to_no_cpu(monkeypatch, platform, threads, affinities):
+    monkeypatch.setattr(genai.sys, "platform", platform)
+    monkeypatch.setattr(genai.os, "cpu_count", lambda: 8)
+    options = genai.thread_options(threads)
+    assert options["intra_op_num_threads"] == threads
+    assert options.get("session.intra_op_thread_affinities") == affinities
 
 
 def test_several_end_tokens_and_no_begin_token():

@@ -42,6 +42,7 @@ def models(given: argparse.Namespace) -> int:
             }
         )
     listed = [] if given.offline else catalog.listing()
+    loaded |= _loaded("") if listed else set()
     for m in listed:
         state = _state(m.id in loaded, m.cached)
         more = {"size_mb": m.size_mb, "licence": m.licence, "device": m.device, "id": m.id}
@@ -154,9 +155,10 @@ class Stages:
         self.close()
 
 
-def _loaded() -> set[str]:
+def _loaded(side: str = rest.LOCAL_PREFIX) -> set[str]:
+    """Ids of loaded models. side: "" for the catalogue's, which out of its reach takes seconds to answer."""
     running = service.status()
-    return set(rest.get(f"{running.url}{running.prefix}/models/loaded")) if running else set()
+    return set(rest.get(f"{running.url}{side}/models/loaded")) if running else set()
 
 
 def _state(loaded: bool, cached: bool) -> str:

@@ -71,6 +71,8 @@ def write(
 
 def with_threads(base: Path, folder: Path, threads: int) -> Path:
     """A folder with the same weights as `base`, run on so many CPU threads. Files are hard-linked where possible."""
+    from slmbench.models import genai
+
     facts = {**manifest(base), "threads": threads}
     del facts["files"]
     with disk.explained(folder), disk.locked(folder):
@@ -83,7 +85,7 @@ def with_threads(base: Path, folder: Path, threads: int) -> Path:
                 if file.name not in (CONFIG, MANIFEST):
                     _link_or_copy(file, fresh / file.name)
             config = json.loads((base / CONFIG).read_text(encoding="utf-8"))
-            config["model"]["decoder"]["session_options"]["intra_op_num_threads"] = threads
+            config["model"]["decoder"]["session_options"] |= genai.thread_options(threads)
             _dump(fresh / CONFIG, config)
             _write_manifest(fresh, facts)
     return folder

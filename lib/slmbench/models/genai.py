@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 from slmbench.models.gguf import Llama, Vocabulary
@@ -14,11 +16,21 @@ LLAMA_BPE = (
 )
 
 
-def genai_config(shape: Llama, vocabulary: Vocabulary, threads: int | None = None) -> dict[str, Any]:
-    """genai_config.json. threads: CPU threads inside one operator; None leaves the choice to the runtime."""
+def thread_options(threads: int) -> dict[str, Any]:
+    """Session options for so many CPU threads inside one operator.
+
+    On Linux the runtime binds every thread but the first to one CPU. Where the first happens to run on that CPU, too,
+    two threads were seen at half the speed of one, so they are left free to run on any.
+    """
+    options: dict[str, Any] = {"intra_op_num_threads": threads}
+    if threads > 1 and sys.platform == "linux":
+        options["session.intra_op_thread_affinities"] = ";".join([f"1-{os.cpu_count()}"] * (threads - 1))
+    return options
+
+
+def genai_config(shape: Llama, vocabulary: Vocabulary) -> dict[str, Any]:
+    """genai_config.json; the number of threads is left to the runtime (see `thread_options`)."""
     options: dict[str, Any] = {"log_id": "onnxruntime-genai", "provider_options": []}
-    if threads:
-        options["intra_op_num_threads"] = threads
     names = ["key", "value"]
     inputs = {"input_ids": "input_ids", "attention_mask": "attention_mask"}
     decoder = {
