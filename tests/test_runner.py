@@ -140,7 +140,7 @@ def test_a_folder_under_runs_is_made_and_never_shared(go, tmp_path, monkeypatch)
 def test_a_place_that_cannot_be_written_is_told(go, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").write_text("a file", encoding="utf-8")
-    with pytest.raises(store.StoreError, match="runs can't be written: File exists") as raised:
+    with pytest.raises(store.StoreError, match="runs can't be written: ") as raised:
         go(behaved("a:1"), out=None, models=("a",))
     assert "--out" in raised.value.cure
 

@@ -142,7 +142,10 @@ def finish(rows: Sequence[Row]) -> None:
         return
     first = next((r for r in rows if r.status != OK), None)
     why = f"{first.model}: {first.status} ({first.error})" if first else "no request was made"
-    raise NothingMeasured(f"Nothing could be measured. {why}", "slmbench doctor   (what is here, what is missing)")
+    cure = "slmbench doctor   (what is here, what is missing)"
+    if first and first.status == "refused":
+        cure = "slmbench serve   (starts the kit's own service), or correct the endpoint's address"
+    raise NothingMeasured(f"Nothing could be measured. {why}", cure)
 
 
 def _told(record: dict[str, Any]) -> str:

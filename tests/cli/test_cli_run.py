@@ -1,6 +1,7 @@
 """`slmbench run`, `probe` and `report` against scripted servers: output, exit codes, and what is left behind."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 from slmbench import store
-from support.replies import behaved, delta, event, head, plain
+from support.replies import behaved, delta, event, head, message, plain
 from support.server import HOLD, RESET, Server
 from support.tiny import free_port
 
@@ -158,6 +159,7 @@ def test_a_taken_folder_and_resume(slmbench, tmp_path):
     assert "max_tokens: 96 -> 5" in ended.err
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to whole consoles, this one too")
 def test_ctrl_c_keeps_what_was_measured(tmp_path):
     """The second reply never ends; the signal comes while it is waited for."""
     replies = iter([behaved("a:1")])
@@ -171,11 +173,10 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path):
     with Server(respond) as server:
         command = [sys.executable, "-m", "slmbench.cli", "run", "--endpoint", server.root, *QUICK]
         command += ["--out", str(tmp_path / "run")]
-        flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {}
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **flags) as run:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
             while len(server.posts) < 2:
                 assert run.poll() is None
-            run.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+            run.send_signal(signal.SIGINT)
             _, said = run.communicate(timeout=30)
     assert run.returncode == 130
     assert "stopped" in said and "--resume" in said and "Traceback" not in said
@@ -229,3 +230,19 @@ def test_a_report_of_something_else(slmbench, tmp_path):
     ended = slmbench("report", tmp_path)
     assert ended.code == 2
     assert "no run folder" in ended.err
+
+
+def test_what_a_server_says_does_not_command_the_terminal(slmbench, tmp_path):
+    """An error with escape sequences: one that sets the window's title, and one that clears the screen."""
+    words = "\x1b]0;owned\x07\x1b[2J\x9b2J\u202egood"
+    replies = {"a": [plain(message(words))], "b": [plain({"error": {"message": words}}, "500 Oops")]}
+    with Server(behaved("a", "b", reply=lambda asked: replies[asked["model"]])) as server:
+        at = ("--endpoint", server.root)
+        said = [
+            slmbench("run", *at, *QUICK, "--no-stream", "--out", tmp_path / "run"),
+            slmbench("probe", *at, "a", "b"),
+        ]
+    for ended in said:
+        assert ended.code == 0 and "good" in ended.out + ended.err
+        assert not set("\x1b\x07\x9b\u202e") & set(ended.out + ended.err)
+    assert words in {r.text for r in store.read(tmp_path / "run").rows}  # the record keeps it as it came

@@ -38,14 +38,14 @@ class Case:
     expected: dict = field(default_factory=dict)
 
 
-SLOW = {"deadline_s": 0.3}
+SLOW = {"deadline_s": 0.4}
 FAULTS = {
     # the connection
     "closed before a reply": Case([], "connection_error", "closed before"),
-    "reset before a reply": Case([RESET], "connection_error", "reset"),
+    "reset before a reply": Case([RESET], "connection_error"),
     "a garbage status line": Case([b"SSH-2.0-OpenSSH_9.6\r\n\r\n"], "connection_error"),
     "closed in the head": Case([head()[:20]], "connection_error"),
-    "reset in the stream": Case([PART, Pause(0.05), RESET], "truncated", "reset", "Hel"),
+    "reset in the stream": Case([PART, Pause(0.05), RESET], "truncated", "", "Hel"),
     "broken chunking": Case(
         [head(Transfer_Encoding="chunked") + chunked(PART.split(b"\r\n\r\n")[1], last=False) + b"zz\r\nabc", HOLD],
         "truncated",
@@ -59,7 +59,7 @@ FAULTS = {
         [head(Transfer_Encoding="chunked") + chunked(good(done=b""), last=False)], "truncated", "its end", "Hello!"
     ),
     # time
-    "no reply": Case([HOLD], "timeout", "deadline of 0.3 s", **SLOW),
+    "no reply": Case([HOLD], "timeout", "deadline of 0.4 s", **SLOW),
     "a stalled head": Case([head()[:20], HOLD], "timeout", **SLOW),
     "a dripped head": Case([Drip(head() * 99, 0.02)], "timeout", **SLOW),
     "an endless head, dripped": Case(
@@ -77,7 +77,7 @@ FAULTS = {
     # the content
     "malformed JSON": Case([PART + event("{") + DONE], "protocol_error", "invalid JSON", "Hel"),
     "NaN in JSON": Case(said('{"choices": [], "x": NaN}'), "protocol_error", "NaN"),
-    "JSON nested without end": Case(said(DEEP), "protocol_error", "invalid JSON"),
+    "JSON nested without end": Case(said(DEEP), "protocol_error"),
     "JSON that is no object": Case(said([1]), "protocol_error", "list"),
     "invalid UTF-8": Case([PART + event(delta("\x00")).replace(b"\\u0000", b"\xff")], "protocol_error", "UTF-8", "Hel"),
     "choices null": Case(said({"choices": None}), "protocol_error", "choices"),

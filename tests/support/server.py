@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
 import threading
@@ -57,7 +58,6 @@ class Server:
         self._respond = respond if callable(respond) else lambda _: respond
         self._stop = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(POLL_S)
         self.port = self._listener.getsockname()[1]
         self.requests: list[Request] = []
         self._threads = [threading.Thread(target=self._accept)]
@@ -73,6 +73,7 @@ class Server:
 
     def close(self) -> None:
         self._stop.set()
+        socket.create_connection(("127.0.0.1", self.port)).close()  # wakes the thread that accepts
         for thread in self._threads:  # the list grows no more once the first, which accepts, has ended
             thread.join(10)
         self._listener.close()
@@ -85,10 +86,10 @@ class Server:
 
     def _accept(self) -> None:
         while not self._stop.is_set():
-            try:
-                sock, _ = self._listener.accept()
-            except TimeoutError:
-                continue
+            sock, _ = self._listener.accept()
+            if self._stop.is_set():
+                sock.close()
+                return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             thread = threading.Thread(target=self._serve, args=(sock,))
             self._threads.append(thread)
@@ -103,7 +104,9 @@ class Server:
                 if self._stop.is_set():
                     return
                 if step is RESET:
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    sock.setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+                    )
                     return
                 if step is HOLD:
                     self._hold(sock)

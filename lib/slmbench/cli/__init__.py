@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from slmbench import __version__
 from slmbench.errors import KitError
+from slmbench.show.text import plain
 
 EPILOG = """\
 exit codes: 0 at least one model was measured; 1 nothing could be measured; 2 bad usage or configuration.
@@ -104,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = getattr(importlib.import_module(f"slmbench.cli.{room}"), name)(given)
     except KitError as e:
-        print(f"slmbench {given.verb}: {e}", file=sys.stderr)
+        print(plain(f"slmbench {given.verb}: {e}", keep="\n"), file=sys.stderr)
         code = e.exit_code
     except KeyboardInterrupt:
         print(

@@ -11,6 +11,7 @@ from slmbench.cli.here import Stages
 from slmbench.endpoint import connect, resolve
 from slmbench.endpoint.probe import PROMPT, probe as ask
 from slmbench.show.progress import ConsoleProgress
+from slmbench.show.text import plain
 
 SETTINGS = (
     "models",
@@ -27,8 +28,8 @@ SETTINGS = (
 
 
 def _aloud(text: str) -> None:
-    """Standard output stays free for --json."""
-    print(text, file=sys.stderr, flush=True)
+    """Standard output stays free for --json. What a server said must not command the terminal."""
+    print(plain(text, keep="\n"), file=sys.stderr, flush=True)
 
 
 def probe(given: argparse.Namespace) -> int:
@@ -48,7 +49,7 @@ def probe(given: argparse.Namespace) -> int:
         )
     else:
         for p in found:
-            print(f"{'ok    ' if p.ok else 'FAILED'} {p.alias}: {p.problem or p.answer}")
+            print(plain(f"{'ok    ' if p.ok else 'FAILED'} {p.alias}: {p.problem or p.answer}", keep="\n"))
     return 0 if any(p.ok for p in found) else 1
 
 

@@ -13,6 +13,7 @@ from slmbench.doctor import examine
 from slmbench.endpoint import catalog, fetch as fetching, rest, service
 from slmbench.errors import UsageError
 from slmbench.models import DEFAULT_SET, EMBEDDED, is_complete
+from slmbench.show.text import plain
 
 
 def doctor(given: argparse.Namespace) -> int:
@@ -173,7 +174,7 @@ def _table(rows: list[dict]) -> None:
     ]
     widths = [max(len(line[i]) for line in [*cells, heads]) for i in range(len(heads))]
     for line in [list(heads), *cells]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print(plain("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()))
 
 
 def _say(value: object) -> None:
