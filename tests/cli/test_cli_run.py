@@ -44,9 +44,10 @@ def test_options_reach_the_request_and_win_over_the_environment(slmbench, tmp_pa
     monkeypatch.setenv("BENCH_ROUNDS", "7")
     monkeypatch.setenv("BENCH_MAX_TOKENS", "5")
     monkeypatch.setenv("BENCH_PROMPT", "Only this?")
+    monkeypatch.setenv("BENCH_STREAM", "0")
     with Server(behaved("a:1")) as server:
         monkeypatch.setenv("FOUNDRY_LOCAL_ENDPOINT", f"{server.root}/v1")
-        ended = slmbench("run", *QUICK, "--temperature", "0.5", "--seed", "3", "--no-stream", "--out", tmp_path / "run")
+        ended = slmbench("run", *QUICK, "--temperature", "0.5", "--seed", "3", "--out", tmp_path / "run")
     assert ended.code == 0
     [post] = server.posts
     asked = json.loads(post.body)
@@ -60,7 +61,7 @@ def test_an_endpoint_that_refuses_keeps_its_row(slmbench, tmp_path):
     assert ended.code == 1
     assert [(r.status, r.prompt_id) for r in store.read(tmp_path / "run").rows] == [("refused", None)]
     assert json.loads(ended.out)["models"][0]["status"] == "refused"
-    assert "a: refused" in ended.err and "slmbench doctor" in ended.err  # a cure, and no traceback
+    assert "a: refused" in ended.err and "-> slmbench serve" in ended.err  # a cure, and no traceback
     assert "Traceback" not in ended.err
 
 

@@ -1,7 +1,9 @@
 """What holding a model costs: in a service process of its own, for real, with the tiny model."""
 
 import dataclasses
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -42,5 +44,7 @@ def test_a_process_that_ends_meanwhile_is_an_error_in_the_record(target, monkeyp
     def gone(pid):
         raise psutil.NoSuchProcess(pid)
 
+    alone = nullcontext(SimpleNamespace(pid=1, url="http://127.0.0.1:9", prefix="", base_url="http://127.0.0.1:9/v1"))
+    monkeypatch.setattr(footprint.service, "alone", lambda _: alone)
     monkeypatch.setattr(footprint.machine, "tree_memory_mb", gone)
     assert "gone" in footprint.footprint(target)["error"]

@@ -15,7 +15,7 @@ from slmbench.endpoint import rest, service
 from slmbench.models import write_tiny
 from support.replies import plain
 from support.server import HOLD, Server
-from support.tiny import free_port, home_with_tiny
+from support.tiny import end_now, free_port, home_with_tiny
 
 READY_S = 20
 
@@ -33,7 +33,7 @@ def home(tmp_path):
     """A cache folder with the tiny model; a service that a test started there is ended."""
     with home_with_tiny(tmp_path / "home", "tiny") as folder:
         yield folder
-        service.stop()
+        end_now()
 
 
 def test_it_answers_and_its_state_says_where(tiny_service):
@@ -58,6 +58,15 @@ def test_a_second_start_shares_it(tiny_service, silent):
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert int(other.stdout) == tiny_service.pid
     assert silent.lines == []
+
+
+@pytest.mark.usefixtures("home")
+def test_programs_that_start_it_at_once_share_one():
+    code = f"from slmbench.endpoint import service; print(service.start({free_port()})[0].pid)"
+    command = [sys.executable, "-c", code]
+    starts = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    pids = {int(start.communicate(timeout=60)[0]) for start in starts}
+    assert pids == {service.status().pid}
 
 
 def test_a_new_model_folder_is_taken_in(tiny_service):

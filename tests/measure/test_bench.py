@@ -7,59 +7,13 @@ from collections import Counter
 import pytest
 
 from slmbench import store
-from slmbench.config import Prompt, Settings
-from slmbench.endpoint.rest import RestError
+from slmbench.config import Prompt
 from slmbench.endpoint.target import Target
 from slmbench.measure import bench
 from slmbench.records import OK, Row
+from support.plans import PROMPTS, Loader, broken, cells, settings, targets
 from support.replies import behaved, good, head, plain
 from support.server import Server
-
-PROMPTS = (Prompt("p1", "One?"), Prompt("p2", "Two?"))
-
-
-class Loader:
-    """Loads nothing, and notes what it was asked for. bad: aliases that can't be loaded."""
-
-    def __init__(self, bad=()):
-        self.bad, self.calls = bad, []
-
-    def load(self, target):
-        self.calls.append(("load", target.alias))
-        if target.alias in self.bad:
-            raise RestError("http_500", "not enough memory", "stop other models")
-        return 0.25
-
-    def unload(self, target):
-        self.calls.append(("unload", target.alias))
-
-
-def settings(**given):
-    return Settings(**{"prompts": PROMPTS, "prompts_from": "test", "rounds": 2, "deadline_s": 10.0} | given)
-
-
-def targets(base_url, *aliases):
-    return [Target(alias, f"{alias}:1", base_url, device="cpu") for alias in aliases]
-
-
-@pytest.fixture
-def measure(tmp_path):
-    """Run a plan against a server in the folder `run`; gives (rows, the server's chat requests)."""
-
-    def run(respond, *aliases, loader=None, more=(), resume=False, **given):
-        asked = settings(**given)
-        with Server(respond) as server:
-            wanted = [*targets(f"{server.root}/v1", *aliases), *more]
-            plan = asked.to_dict() | {"models": [t.alias for t in wanted]}
-            with store.RunFolder.open(tmp_path / "run", plan, {}, resume=resume) as folder:
-                rows = list(bench.run(wanted, asked, loader or Loader(), folder))
-        return rows, server.posts
-
-    return run
-
-
-def cells(rows):
-    return [(r.model, r.prompt_id, r.round, r.load_index) for r in rows if r.phase == "timed" and r.prompt_id]
 
 
 def test_the_order_is_a_permutation_that_the_seed_decides():
@@ -135,19 +89,6 @@ def test_a_single_load_unloads_nothing(measure):
     assert loader.calls == [("load", "a"), ("load", "b")]
 
 
-def broken(alias, status="500 Internal Server Error", good_first=0):
-    """Answers well, but for one model after its first few requests."""
-    seen = Counter()
-
-    def reply(asked):
-        seen[asked["model"]] += 1
-        if asked["model"] == f"{alias}:1" and seen[asked["model"]] > good_first:
-            return [plain({"error": {"message": "out of memory"}}, status)]
-        return [head(), good()]
-
-    return behaved(reply=reply)
-
-
 def test_a_model_that_keeps_failing_is_given_up_and_the_others_go_on(measure):
     rows, requests = measure(broken("b"), "a", "b", "c", rounds=5, warmup=0)
     of_b = [r for r in rows if r.model == "b"]
@@ -190,72 +131,6 @@ def test_a_model_that_cannot_be_loaded_is_skipped(measure):
     assert (skipped.status, skipped.load_index) == ("skipped", 0)
     assert "can't be loaded: not enough memory" in skipped.error
     assert len(requests) == len(rows) - 1 == 2 * 4
-
-
-def interrupting(monkeypatch, at):
-    """Ctrl-C during the request number `at`, from 1."""
-    ask, count = bench.stream.ask, Counter()
-
-    def interrupted(*arguments, **more):
-        count["asked"] += 1
-        if count["asked"] == at:
-            raise KeyboardInterrupt
-        return ask(*arguments, **more)
-
-    monkeypatch.setattr(bench.stream, "ask", interrupted)
-
-
-def test_an_interrupt_is_a_row_and_is_passed_on(measure, tmp_path, monkeypatch):
-    interrupting(monkeypatch, at=4)
-    with pytest.raises(KeyboardInterrupt):
-        measure(behaved("a"), "a", rounds=5)
-    kept = store.read(tmp_path / "run").rows
-    assert [(r.phase, r.status) for r in kept] == [("warmup", OK), *[("timed", OK)] * 2, ("timed", "interrupted")]
-    assert kept[-1].prompt_id is not None and kept[-1].started_at
-
-
-def test_resume_runs_what_is_unfinished_and_nothing_else(measure, tmp_path, monkeypatch):
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        interrupting(patched, at=5)
-        measure(behaved("a", "b"), "a", "b", warmup=1)
-    rows, requests = measure(behaved("a", "b"), "a", "b", warmup=1, resume=True)
-    kept = store.read(tmp_path / "run").rows
-    timed = [r for r in kept if r.phase == "timed" and r.status == OK]
-    assert len(cells(timed)) == len(set(cells(timed))) == 8  # each of the plan, and none twice
-    assert len(requests) == len(rows) == 2 + 6  # warm-ups for the new load, and what was left
-    again = next(r for r in kept if r.status == "interrupted")
-    assert [r.attempt for r in kept if r.cell == again.cell] == [1, 2]
-    assert [r.order for r in kept] == list(range(5 + 8))
-
-
-def test_resuming_a_finished_run_asks_nothing(measure):
-    gone = Target("gone", reason="not here")
-    measure(behaved("a"), "a", more=[gone])
-    loader = Loader()
-    assert measure(behaved("a"), "a", more=[gone], resume=True, loader=loader) == ([], [])
-    assert loader.calls == []
-
-
-def test_resume_loads_only_models_with_something_left(measure):
-    measure(behaved("a"), "a")
-    loader = Loader()
-    rows, _ = measure(behaved("a", "b"), "a", "b", resume=True, loader=loader)
-    assert loader.calls == [("load", "b")]
-    assert {r.model for r in rows} == {"b"}
-
-
-def test_more_rounds_extend_a_run(measure):
-    measure(behaved("a"), "a", rounds=2, warmup=0)
-    rows, _ = measure(behaved("a"), "a", rounds=3, warmup=0, resume=True)
-    assert sorted(cells(rows)) == [("a", "p1", 2, 0), ("a", "p2", 2, 0)]
-
-
-@pytest.mark.parametrize(("status", "again"), [("500 Oops", 1), ("429 Too Many Requests", 0), ("404 Not Found", 0)])
-def test_resume_tries_again_what_may_succeed(measure, status, again):
-    """http_4xx is finished: the same request would be refused again."""
-    measure(broken("a", status), "a", rounds=1, warmup=0)
-    rows, requests = measure(behaved("a"), "a", rounds=1, warmup=0, resume=True)
-    assert len(requests) == len(rows) == 2 * again
 
 
 def test_two_prompts_with_one_text_are_two_measurements(measure):
