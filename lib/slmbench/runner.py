@@ -90,13 +90,13 @@ def measure(
 ) -> Iterator[Row]:
     """Memory and load time first (on the kit's own service), then the timed run; yields rows as they are kept.
 
-    memory: False leaves the first part out. An embedded model whose footprint is known in this folder is not
+    memory: False leaves the first part out. A model whose footprint is known in this folder is not
     measured again.
     """
     if memory and endpoint.own:
         known = {r["model"] for r in store.read(folder.path).resources if r.get("kind") == "footprint"}
         for target in targets:
-            if target.available and target.folder and target.alias not in known:
+            if target.available and target.load_url and target.alias not in known:
                 record = footprint(target)
                 folder.append_resource(record)
                 say(_told(record))
@@ -128,6 +128,7 @@ def run(
         open_run(settings, endpoint, targets, out=out, resume=resume) as folder,
         watch(bench.count(targets, settings)) if watch else contextlib.nullcontext() as progress,
     ):
+        say(f"Run folder: {folder.path}")
         for row in measure(settings, endpoint, targets, folder, memory=memory, say=say):
             if row.status != OK:
                 say(f"{row.model}: {row.status}: {row.error}")
@@ -152,8 +153,8 @@ def _told(record: dict[str, Any]) -> str:
     if "error" in record:
         return f"{record['model']}: memory not measured: {record['error']}"
     held = record["uss_loaded_mb"] or record["rss_loaded_mb"]
-    load, disk = f"{record['model']}: loads in {record['load_s']:.1f} s", f"{record['disk_mb']:,.0f} MB on disk"
-    return f"{load}, {held:,.0f} MB loaded, {disk}"
+    disk = f", {record['disk_mb']:,.0f} MB on disk" if "disk_mb" in record else ""
+    return f"{record['model']}: loads in {record['load_s']:.1f} s, {held:,.0f} MB loaded{disk}"
 
 
 def _service_facts(endpoint: Endpoint) -> dict[str, Any]:

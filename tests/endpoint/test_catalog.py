@@ -7,6 +7,7 @@ import pytest
 
 from slmbench import config, store
 from slmbench.endpoint import catalog, connect, resolve, rest
+from slmbench.endpoint.footprint import footprint
 from slmbench.endpoint.rest import LOCAL_PREFIX
 from slmbench.errors import UsageError
 from slmbench.measure import bench
@@ -101,6 +102,15 @@ def test_a_cached_model_is_measured_under_plain_v1(resolved, catalogue, tmp_path
     assert endpoint.load(target) is None
     endpoint.unload(target)
     assert rest.get(f"{catalogue.url}/models/loaded") == []
+
+
+def test_the_footprint_of_a_cached_model_is_measured_in_a_process_of_its_own(resolved):
+    _, [target] = resolved("made-up")
+    record = footprint(target)
+    assert "error" not in record
+    assert record["rss_before_mb"] < record["rss_loaded_mb"]
+    assert record["disk_mb"] > 0 and record["load_s"] > 0
+    assert record["reply"]
 
 
 def test_local_and_catalogue_models_stand_side_by_side(resolved, catalogue):

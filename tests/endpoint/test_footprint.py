@@ -17,7 +17,16 @@ from slmbench.models import disk_mb
 @pytest.fixture
 def target(tiny_service):
     folder = str(paths.home() / "models" / "tiny")
-    return Target("tiny", "tiny:1", tiny_service.base_url, f"{tiny_service.url}/x", "tiny", "cpu", "CPU", folder)
+    return Target(
+        "tiny",
+        "tiny:1",
+        tiny_service.base_url,
+        f"{tiny_service.url}{tiny_service.prefix}/models",
+        "tiny",
+        "cpu",
+        "CPU",
+        folder,
+    )
 
 
 def test_a_footprint_has_all_its_numbers(target, tiny_service):
@@ -45,6 +54,6 @@ def test_a_process_that_ends_meanwhile_is_an_error_in_the_record(target, monkeyp
         raise psutil.NoSuchProcess(pid)
 
     alone = nullcontext(SimpleNamespace(pid=1, url="http://127.0.0.1:9", prefix="", base_url="http://127.0.0.1:9/v1"))
-    monkeypatch.setattr(footprint.service, "alone", lambda _: alone)
+    monkeypatch.setattr(footprint.service, "alone", lambda *_: alone)
     monkeypatch.setattr(footprint.machine, "tree_memory_mb", gone)
     assert "gone" in footprint.footprint(target)["error"]

@@ -73,7 +73,7 @@ def run(given: argparse.Namespace) -> int:
         from slmbench.analyse.listing import summary_list
 
         print(json.dumps({"run": str(done.path), "models": summary_list(done.rows)}, indent=1, ensure_ascii=False))
-    _aloud(f"Run folder: {done.path}\nReport: slmbench report {done.path}")
+    _aloud(f"Report: slmbench report {done.path}")
     runner.finish(done.rows)
     return 0
 

@@ -28,6 +28,7 @@ class CatalogModel:
     id: str
     default: bool = True  # the variant that the runtime itself chooses on this machine
     cached: bool = False
+    folder: str | None = None  # of a cached one
     display_name: str | None = None
     publisher: str | None = None
     licence: str | None = None

@@ -134,7 +134,7 @@ def resolve(
     raises: UsageError for an alias that neither models.json nor the endpoint nor the catalogue knows.
     """
     if aliases is None:
-        aliases = DEFAULT_SET if endpoint.own else _short_names(endpoint.ids)
+        aliases = DEFAULT_SET if endpoint.own else _short_names(_ready(endpoint))
     failed: Mapping[str, str] = {}
     if endpoint.own:
         failed = prepare(aliases, progress=progress)
@@ -149,6 +149,14 @@ def resolve(
     if unknown and endpoint.own and not listed:
         say(f"{catalog.OFFLINE}: models from it are skipped.")
     return [t or _from_catalogue(endpoint, a, models_file, listed) for a, t in zip(aliases, found, strict=True)]
+
+
+def _ready(endpoint: Endpoint) -> list[str]:
+    """What another endpoint has ready. Foundry Local lists its whole catalogue: there, what is loaded counts."""
+    local, plain = f"{endpoint.root}{LOCAL_PREFIX}/v1", f"{endpoint.root}/v1"
+    if endpoint.base_urls != [local, plain]:
+        return endpoint.ids
+    return endpoint.listed.get(local, []) + rest.get(f"{endpoint.root}/models/loaded")
 
 
 def _plain(model_id: str) -> str:
@@ -241,7 +249,7 @@ def _from_catalogue(
     if chosen and chosen.cached:
         base = f"{endpoint.root}/v1"
         device, provider = chosen.device, chosen.execution_provider
-        return Target(alias, chosen.id, base, f"{endpoint.root}/models", chosen.alias, device, provider)
+        return Target(alias, chosen.id, base, f"{endpoint.root}/models", chosen.alias, device, provider, chosen.folder)
     if chosen:
         size = f"{chosen.size_mb:,.0f} MB, " if chosen.size_mb else ""
         return Target(alias, reason=f"not downloaded ({size}licence {chosen.licence}): slmbench fetch {alias}")

@@ -19,7 +19,7 @@ REPLY_TOKENS = 16
 
 
 def footprint(target: Target) -> dict[str, Any]:
-    """Load one embedded model in a fresh process, have one short reply from it, and end the process.
+    """Load one model of the kit's service in a fresh process, have one short reply from it, and end the process.
 
     returns: a record for resources.jsonl: load_s (cold for the process; the disk cache may be warm), RSS and USS in
         MB before the load, after it and after the reply, reply_s, disk_mb; `error` where a step failed.
@@ -30,8 +30,9 @@ def footprint(target: Target) -> dict[str, Any]:
         files = [f for f in Path(target.folder).rglob("*") if f.is_file()]
         record["disk_mb"] = round(sum(f.stat().st_size for f in files) / machine.MB, 1)
     try:
-        with service.alone(target.alias) as alone:
-            prefix = f"{alone.url}{alone.prefix}"
+        cache = None if target.registered else _model_cache(target)
+        with service.alone(target.alias, cache) as alone:
+            prefix = f"{alone.url}{alone.prefix}" if target.registered else alone.url
             record |= _memory(alone.pid, "before")
             started = time.perf_counter()
             rest.get(f"{prefix}/models/load/{target.load_name}", timeout_s=600)
@@ -40,7 +41,7 @@ def footprint(target: Target) -> dict[str, Any]:
             started = time.perf_counter()
             asked = {"model": target.id, "messages": [{"role": "user", "content": PROMPT}]}
             asked |= {"max_tokens": REPLY_TOKENS, "temperature": 0}
-            reply = rest.post(f"{alone.base_url}/chat/completions", asked, timeout_s=120)
+            reply = rest.post(f"{prefix}/v1/chat/completions", asked, timeout_s=120)
             record["reply_s"] = round(time.perf_counter() - started, 4)
             record["reply"] = _text(reply)
             record |= _memory(alone.pid, "after")
@@ -49,6 +50,11 @@ def footprint(target: Target) -> dict[str, Any]:
     except psutil.Error as e:
         record["error"] = f"the process can't be looked at, or is gone: {e}"
     return record
+
+
+def _model_cache(target: Target) -> str:
+    """Where the service that has this catalogue model keeps its downloads. raises: RestError."""
+    return rest.get(f"{target.load_url.removesuffix('/models')}/status")["modelCachePath"]
 
 
 def _memory(pid: int, when: str) -> dict[str, float | None]:

@@ -139,6 +139,7 @@ def catalogue(data: Path) -> Iterator[dict]:
                 "id": variant.id,
                 "default": variant.id == model.id,
                 "cached": variant.is_cached,
+                "folder": variant.get_path() if variant.is_cached else None,
                 "display_name": i.display_name,
                 "publisher": i.publisher,
                 "licence": i.license,

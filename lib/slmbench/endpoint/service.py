@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,13 +134,18 @@ def stop(state: Path | None = None) -> bool:
 
 
 @contextmanager
-def alone(alias: str) -> Iterator[Service]:
+def alone(alias: str, model_cache: str | None = None) -> Iterator[Service]:
     """A second service for one model only, on a port of its own, for as long as the block runs (memory is measured
-    so: a service that held other models before gives little of their memory back)."""
+    so: a service that held other models before gives little of their memory back).
+
+    model_cache: the folder of downloaded catalogue models, for one of these.
+    """
     with TemporaryDirectory(prefix="slmbench-", ignore_cleanup_errors=True) as folder:
         state = Path(folder) / "service.json"
         arguments = ("--only", alias)
-        service = _launch(_free_port(0), state, Path(folder) / "log", data=Path(folder) / "foundry", more=arguments)
+        more = {"SLMBENCH_MODEL_CACHE": model_cache} if model_cache else {}
+        data, log = Path(folder) / "foundry", Path(folder) / "log"
+        service = _launch(_free_port(0), state, log, data=data, arguments=arguments, environment=more)
         try:
             yield service
         finally:
@@ -161,16 +166,24 @@ def _free_port(wanted: int | None) -> int:
     )
 
 
-def _launch(port: int, state: Path, log: Path, *, data: Path | None = None, more: tuple[str, ...] = ()) -> Service:
+def _launch(
+    port: int,
+    state: Path,
+    log: Path,
+    *,
+    data: Path | None = None,
+    arguments: tuple[str, ...] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Service:
     state.unlink(missing_ok=True)
     command = [sys.executable, "-m", "slmbench.endpoint.foundry"]
     command += ["--data", str(data)] if data else []
-    command += ["serve", "--port", str(port), "--state", str(state), *more]
+    command += ["serve", "--port", str(port), "--state", str(state), *arguments]
     detached: dict = {"start_new_session": True}
     if os.name == "nt":
         detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     # With CI set the runtime was seen to look up no telemetry host; its own switch alone leaves some on.
-    environment = {**os.environ, "CI": "true", "PYTHONUTF8": "1"}
+    environment = {**os.environ, "CI": "true", "PYTHONUTF8": "1", **(environment or {})}
     with log.open("wb") as sink:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment, cwd=log.parent, **detached

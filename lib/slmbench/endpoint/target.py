@@ -42,6 +42,11 @@ class Target:
     def available(self) -> bool:
         return self.reason is None
 
+    @property
+    def registered(self) -> bool:
+        """Whether it is a local model that was registered; else the service has it from its catalogue."""
+        return f"{rest.LOCAL_PREFIX}/" in (self.load_url or "")
+
 
 @dataclass(slots=True)
 class Endpoint:
