@@ -164,7 +164,7 @@ class Venv:
             stamp = json.loads(self.stamp.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        same = (stamp["venv"], stamp["python"]) == (str(self.root), self.made_by)
+        same = (stamp.get("venv"), stamp.get("python")) == (str(self.root), self.made_by)
         return stamp["parts"] if same and works(self.python, "-c", "") else {}
 
     def write_stamp(self, parts: dict[str, str]) -> None:
