@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -101,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
     given = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an ordinary exit, so that what was started is stopped
     room, name = given.call
     try:
         code = getattr(importlib.import_module(f"slmbench.cli.{room}"), name)(given)
