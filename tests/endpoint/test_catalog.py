@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -66,7 +67,7 @@ def resolved(catalogue, silent):  # noqa: ARG001
     def resolve_all(*aliases, **entries):
         found = {alias: config.ModelEntry(alias, **fields) for alias, fields in entries.items()}
         endpoint = connect(say=silent)
-        return endpoint, resolve(endpoint, aliases, config.ModelsFile("models.json", found, {}), say=silent)
+        return endpoint, resolve(endpoint, aliases, config.ModelsFile(Path("models.json"), found, {}), say=silent)
 
     return resolve_all
 
@@ -111,6 +112,18 @@ def test_the_footprint_of_a_cached_model_is_measured_in_a_process_of_its_own(res
     assert record["rss_before_mb"] < record["rss_loaded_mb"]
     assert record["disk_mb"] > 0 and record["load_s"] > 0
     assert record["reply"]
+
+
+def test_another_foundry_service_loads_its_catalogue_models_too(catalogue, silent, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "elsewhere"))  # so that it is not the kit's own
+    endpoint = connect(f"{catalogue.url}/v1", say=silent)
+    assert endpoint.own is None and endpoint.foundry
+    [target] = resolve(endpoint, ["made-up"], config.ModelsFile(Path("models.json"), {}, {}), say=silent)
+    with store.RunFolder.open(tmp_path / "run", SETTINGS.to_dict(), {}) as folder:
+        rows = list(bench.run([target], SETTINGS, endpoint, folder))
+    assert {(r.status, r.model_id, r.device) for r in rows} == {("ok", f"{NAME}:1", "cpu")}
+    assert [t.alias for t in resolve(endpoint, None, config.ModelsFile(Path("m"), {}, {}))] == ["tiny", NAME]
+    endpoint.unload(target)
 
 
 def test_local_and_catalogue_models_stand_side_by_side(resolved, catalogue):

@@ -1,5 +1,7 @@
 """Which service is taken, and which of its models an alias means."""
 
+from pathlib import Path
+
 import pytest
 
 from slmbench import config
@@ -45,7 +47,7 @@ def running(port=5273, tmp_path="/nowhere"):
 
 def models_file(**entries):
     found = {alias: config.ModelEntry(alias, **fields) for alias, fields in entries.items()}
-    return config.ModelsFile("models.json", found, {})
+    return config.ModelsFile(Path("models.json"), found, {})
 
 
 # which service
@@ -95,7 +97,8 @@ def test_the_environment_names_one_and_the_argument_wins(silent, monkeypatch):
         monkeypatch.setenv("FOUNDRY_LOCAL_ENDPOINT", f"{one.root}/v1")
         assert connect(say=silent).ids == ["a"]
         assert connect(other.root, say=silent).ids == ["b"]
-    assert "from the environment" in silent.lines[0]
+    assert "from FOUNDRY_LOCAL_ENDPOINT" in silent.lines[0]
+    assert "as asked for" in silent.lines[1]
 
 
 def test_the_order_of_looking(silent, monkeypatch):
@@ -228,7 +231,9 @@ def test_the_catalogue_name_of_an_entry_counts_too():
 def test_no_aliases_mean_all_that_is_listed():
     assert [t.alias for t in resolved(["a:1", "b:2", "b:2"], None)] == ["a", "b"]
     assert [(t.alias, t.id) for t in resolved(["a:1", "a:2"], None)] == [("a:1", "a:1"), ("a:2", "a:2")]
-    assert resolved([], None) == []
+    [none] = resolved([], None)
+    assert none.alias == "(none)" and "lists no model" in none.reason
+    assert resolved(["a:1"], []) == []
 
 
 def test_a_target_on_a_foreign_server_is_not_ours_to_load():

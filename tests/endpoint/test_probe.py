@@ -1,5 +1,7 @@
 """The validation checklist, against servers that answer well and badly."""
 
+from pathlib import Path
+
 import pytest
 
 from slmbench import config
@@ -20,7 +22,7 @@ def probed(reply, alias="a"):
 
     with Server(respond) as server:
         endpoint = connect(server.root, say=lambda _: None)
-        [target] = resolve(endpoint, [alias], config.ModelsFile("models.json", {}, {}))
+        [target] = resolve(endpoint, [alias], config.ModelsFile(Path("models.json"), {}, {}))
         return probe(endpoint, target), server.posts
 
 
@@ -66,6 +68,18 @@ def test_no_key_of_the_environment_is_borrowed(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     _, posts = probed([plain(message("Hello."))])
     assert posts[0].headers["authorization"] == "Bearer not-needed"
-    monkeypatch.setenv("FOUNDRY_LOCAL_API_KEY", "k")
+    monkeypatch.setenv("FOUNDRY_LOCAL_API_KEY", " k\r")  # as a Windows file leaves it
     _, posts = probed([plain(message("Hello."))])
     assert posts[0].headers["authorization"] == "Bearer k"
+
+
+def test_nothing_of_the_users_openai_account_is_sent(monkeypatch):
+    names = ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_WEBHOOK_SECRET")
+    for name in names:
+        monkeypatch.setenv(name, "canary")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "x-leak: canary\nauthorization: Bearer canary")
+    monkeypatch.setenv("FOUNDRY_LOCAL_API_KEY", "")
+    found, posts = probed([plain(message("Hello."))])
+    assert found.ok
+    assert "canary" not in str(posts[0].headers)
+    assert "openai-organization" not in posts[0].headers

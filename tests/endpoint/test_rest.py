@@ -5,6 +5,7 @@ import json
 import pytest
 
 from slmbench.endpoint import rest
+from slmbench.errors import UsageError
 from support.replies import head, model_list, plain
 from support.server import HOLD, RESET, Drip, Server
 from support.tiny import free_port
@@ -33,6 +34,14 @@ def test_the_key_goes_along_if_there_is_one(monkeypatch):
     with Server([plain({})]) as server:
         rest.get(f"{server.root}/")
     assert server.requests[0].headers["authorization"] == "Bearer k"
+
+
+@pytest.mark.parametrize("key", ["ключ", "a\nb", "a\x1bb"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_repeated(monkeypatch, key):
+    monkeypatch.setenv("FOUNDRY_LOCAL_API_KEY", key)
+    with pytest.raises(UsageError, match="FOUNDRY_LOCAL_API_KEY") as raised:
+        rest.key_headers()
+    assert key not in str(raised.value)
 
 
 def test_proxies_are_left_alone(monkeypatch):

@@ -106,7 +106,7 @@ def test_a_prompt_that_is_too_long_is_an_error_inside_the_stream(prefix):
 
 def everything(say=lambda _: None):
     endpoint = connect(say=say)
-    models_file = config.ModelsFile("models.json", {}, {})
+    models_file = config.ModelsFile(Path("models.json"), {}, {})
     return endpoint, resolve(endpoint, ["tiny", "tiny-b"], models_file, say=say)
 
 

@@ -6,12 +6,14 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
 from slmbench import paths
 from slmbench.endpoint import rest, service
+from slmbench.errors import UsageError
 from slmbench.models import write_tiny
 from support.replies import plain
 from support.server import HOLD, Server
@@ -138,8 +140,31 @@ def test_a_state_file_that_says_nothing_is_none(tmp_path, text):
     state = tmp_path / "service.json"
     state.write_text(text, encoding="utf-8")
     assert service.status(state) is None
+    assert state.exists()  # what another start may be writing is not taken away
     assert service.stop(state) is False
     assert not state.exists()
+
+
+def test_a_file_that_another_start_has_written_meanwhile_stays(tmp_path, monkeypatch):
+    state = state_of(2**22 + 1, "http://127.0.0.1:9", tmp_path / "service.json", create_time=1.0)
+    dead = service._read(state)
+    monkeypatch.setattr(service, "_read", lambda _, found=[dead, None]: found.pop(0))
+    assert service.status(state) is None
+    assert state.exists()
+
+
+@pytest.mark.parametrize("port", [-5, 0, 70000])
+def test_a_port_that_is_none_is_bad_usage(home, port):  # noqa: ARG001
+    with pytest.raises(UsageError, match=f"{port} was found, a number from 1 to 65535"):
+        service.start(port)
+
+
+def test_a_cache_folder_that_can_not_be_made_is_bad_usage(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(UsageError, match="can't be written") as raised:
+        service.start()
+    assert "SLMBENCH_HOME" in raised.value.cure
 
 
 def state_of(pid, url, path, create_time=None):
@@ -205,6 +230,25 @@ def test_a_start_that_fails_tells_the_end_of_the_log(home, monkeypatch, silent):
     assert "no such library" in raised.value.message
     assert str(service.log_file()) in raised.value.cure
     assert not service.state_file().exists()
+
+
+ALONE_THEN_HANG = """
+import time
+from slmbench.endpoint import service
+with service.alone("tiny") as alone:
+    print(alone.pid, alone.state.parent, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.usefixtures("home")
+def test_one_alone_ends_with_whoever_started_it_even_by_kill():
+    with subprocess.Popen([sys.executable, "-c", ALONE_THEN_HANG], stdout=subprocess.PIPE, text=True) as owner:
+        pid, place = owner.stdout.readline().split()
+        process = psutil.Process(int(pid))
+        owner.kill()
+    assert psutil.wait_procs([process], timeout=READY_S)[1] == []
+    assert not Path(place).exists()
 
 
 def test_one_model_alone_in_a_process_of_its_own(tiny_service):

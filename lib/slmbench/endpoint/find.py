@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from slmbench import config
@@ -19,6 +20,7 @@ TAKEN_IN_S = 20.0  # how long the running service may take to notice a newly pre
 VARIANT_WORDS = frozenset(
     ("instruct", "chat", "it", "generic", "cpu", "gpu", "npu", "cuda", "trtrtx", "openvino", "qnn", "vitis", "webgpu")
 )
+NONE = "(none)"  # stands for the model where an endpoint lists none
 Say = Callable[[str], None]
 
 
@@ -41,7 +43,8 @@ def connect(
     named = {name: os.environ[name] for name in ("FOUNDRY_LOCAL_ENDPOINT",) if name in os.environ}
     given = config.settings(environ=named, endpoint=endpoint, allow_remote=allow_remote).endpoint
     if given is not None:
-        return _said(_given(given, "as asked for" if endpoint else "from the environment or models.json"), say)
+        told = os.environ.get("FOUNDRY_LOCAL_ENDPOINT", "").strip().rstrip("/") == given
+        return _said(_given(given, "from FOUNDRY_LOCAL_ENDPOINT" if told else "as asked for"), say)
     running = service.status()
     if running:
         return _said(_own(running, "the kit's running service"), say)
@@ -76,21 +79,23 @@ def _own(running: service.Service, source: str) -> Endpoint:
 def _given(address: str, source: str) -> Endpoint:
     """An address from outside: <root>, <root>/v1, or a base that carries more of a path."""
     running = service.status()
-    root = address.rstrip("/").removesuffix("/v1").removesuffix(LOCAL_PREFIX)
+    address = address.rstrip("/").removesuffix("/chat/completions").removesuffix("/models")
+    root = address.removesuffix("/v1").removesuffix(LOCAL_PREFIX)
     if running and _same(root, running.url):
         return _own(running, f"{source}; the kit's own service")
-    bases = [f"{root}/v1"]
-    if address.rstrip("/").endswith(f"{LOCAL_PREFIX}/v1"):
-        bases = [f"{root}{LOCAL_PREFIX}/v1"]
+    found = Endpoint(root, source)
+    if address.endswith(f"{LOCAL_PREFIX}/v1"):
+        tries = [[address]]
     elif _is_foundry(root):  # its catalogue side may first look for the catalogue in vain, so it comes second
-        bases = [f"{root}{LOCAL_PREFIX}/v1", f"{root}/v1"]
-    found = Endpoint(root, source, base_urls=bases)
-    found.refresh()
-    if found.fault and not found.ids and len(bases) == 1 and found.fault.status == "http_404":
-        other = Endpoint(root, source, base_urls=[f"{root}{LOCAL_PREFIX}/v1"])
+        tries, found.foundry = [[f"{root}{LOCAL_PREFIX}/v1", f"{root}/v1"]], True
+    else:
+        tries = [[f"{root}/v1"], [f"{root}{LOCAL_PREFIX}/v1"], [address]]
+    for bases in tries:
+        other = replace(found, base_urls=bases)
         other.refresh()
-        return other if other.ids else found
-    return found
+        if other.ids or not other.fault or other.fault.status != "http_404":
+            return other
+    return replace(found, base_urls=tries[0], fault=other.fault)
 
 
 def _same(one: str, other: str) -> bool:
@@ -134,27 +139,37 @@ def resolve(
     raises: UsageError for an alias that neither models.json nor the endpoint nor the catalogue knows.
     """
     if aliases is None:
-        aliases = DEFAULT_SET if endpoint.own else _short_names(_ready(endpoint))
-    failed: Mapping[str, str] = {}
-    if endpoint.own:
-        failed = prepare(aliases, progress=progress)
-        _await_models(endpoint, [a for a in aliases if a in EMBEDDED and a not in failed])
-    elif endpoint.fault and not endpoint.ids:
-        return [_unlisted(endpoint, alias) for alias in aliases] or [_unlisted(endpoint, "(none)")]
-    found = [_one(endpoint, alias, models_file, failed) for alias in aliases]
-    unknown = [alias for alias, target in zip(aliases, found, strict=True) if target is None]
-    if unknown and endpoint.own:
+        aliases = DEFAULT_SET if endpoint.own else _short_names(_ready(endpoint)) or [NONE]
+    if endpoint.fault and not endpoint.ids and not endpoint.own:
+        return [_unlisted(endpoint, alias) for alias in aliases]
+    if aliases == [NONE]:
+        return [Target(NONE, reason=f"{endpoint.base_url} lists no model")]
+    ours = [alias for alias in aliases if alias in EMBEDDED] if endpoint.own else []
+    found = {alias: _one(endpoint, alias, models_file) for alias in aliases if alias not in ours}
+    unknown = [alias for alias, target in found.items() if target is None]
+    if unknown:  # named before anything is fetched: it may be a typing error
         say("Looking the other models up in Foundry Local's catalogue …")
-    listed = catalog.listing() if unknown and endpoint.own else []
-    if unknown and endpoint.own and not listed:
-        say(f"{catalog.OFFLINE}: models from it are skipped.")
-    return [t or _from_catalogue(endpoint, a, models_file, listed) for a, t in zip(aliases, found, strict=True)]
+        listed = catalog.listing()
+        if not listed:
+            say(f"{catalog.OFFLINE}: models from it are skipped.")
+        found |= {alias: _from_catalogue(endpoint, alias, models_file, listed) for alias in unknown}
+    failed = prepare(ours, progress=progress)
+    _await_models(endpoint, [alias for alias in ours if alias not in failed])
+    found |= {alias: _embedded(endpoint, alias, models_file, failed) for alias in ours}
+    return [found[alias] for alias in aliases]
+
+
+def _embedded(endpoint: Endpoint, alias: str, models_file: config.ModelsFile, failed: Mapping[str, str]) -> Target:
+    if alias in failed:
+        return Target(alias, reason=failed[alias])
+    late = "the running service did not take it in: slmbench stop, then run again"
+    return _one(endpoint, alias, models_file) or Target(alias, reason=late)
 
 
 def _ready(endpoint: Endpoint) -> list[str]:
     """What another endpoint has ready. Foundry Local lists its whole catalogue: there, what is loaded counts."""
-    local, plain = f"{endpoint.root}{LOCAL_PREFIX}/v1", f"{endpoint.root}/v1"
-    if endpoint.base_urls != [local, plain]:
+    local = f"{endpoint.root}{LOCAL_PREFIX}/v1"
+    if not endpoint.foundry:
         return endpoint.ids
     return endpoint.listed.get(local, []) + rest.get(f"{endpoint.root}/models/loaded")
 
@@ -173,7 +188,7 @@ def _short_names(ids: Sequence[str]) -> list[str]:
 
 def _unlisted(endpoint: Endpoint, alias: str) -> Target:
     """The endpoint can't be listed. A server that merely has no list may still know the id."""
-    if endpoint.fault.status in ("http_404", "http_405") and alias != "(none)":
+    if endpoint.fault.status in ("http_404", "http_405") and alias != NONE:
         return Target(alias, alias, endpoint.base_url)
     return Target(alias, reason=str(endpoint.fault), fault=endpoint.fault.status)
 
@@ -188,10 +203,8 @@ def _await_models(endpoint: Endpoint, aliases: list[str]) -> None:
     endpoint.own = service.status() or endpoint.own
 
 
-def _one(endpoint: Endpoint, alias: str, models_file: config.ModelsFile, failed: Mapping[str, str]) -> Target | None:
+def _one(endpoint: Endpoint, alias: str, models_file: config.ModelsFile) -> Target | None:
     """The target if the endpoint lists it or models.json says why it can't; None where only the catalogue can tell."""
-    if alias in failed:
-        return Target(alias, reason=failed[alias])
     entry = models_file.entries.get(alias)
     names = [alias, entry.catalog_alias] if entry and entry.catalog_alias else [alias]
     for base, ids in endpoint.listed.items():
@@ -200,7 +213,7 @@ def _one(endpoint: Endpoint, alias: str, models_file: config.ModelsFile, failed:
             if len(matches) > 1:
                 return Target(alias, reason=f"{name} could be {', '.join(matches)}: name one of them")
             if matches:
-                return _target(endpoint, alias, matches[0], base)
+                return _target(endpoint, alias, matches[0], base, name)
     if alias in EMBEDDED and not endpoint.own:
         return Target(alias, reason=f"not served at {endpoint.base_url}: slmbench serve starts the service that has it")
     if entry and entry.nearest:
@@ -212,7 +225,7 @@ def _one(endpoint: Endpoint, alias: str, models_file: config.ModelsFile, failed:
     if entry:
         return Target(alias, reason=f"not served at {endpoint.base_url}{_here(endpoint)}")
     known = sorted({*models_file.entries, *map(_plain, endpoint.ids)})
-    raise _unknown(alias, known, endpoint)
+    raise _unknown(alias, known, endpoint, models_file)
 
 
 def _matches(name: str, ids: list[str]) -> list[str]:
@@ -227,16 +240,19 @@ def _is_variant(name: str, model_id: str) -> bool:
     return rest_of_id != model_id and set(rest_of_id.split("-")) <= VARIANT_WORDS
 
 
-def _target(endpoint: Endpoint, alias: str, model_id: str, base: str) -> Target:
+def _target(endpoint: Endpoint, alias: str, model_id: str, base: str, name: str) -> Target:
     facts: dict = {}
     if endpoint.own:
         facts = next((m for m in endpoint.own.models if m["id"] == model_id), {})
     device = facts.get("device") or next((d for d in ("npu", "gpu", "cpu") if f"-{d}" in model_id.lower()), None)
     if "cuda" in model_id.lower():
         device = "gpu"
-    loads = f"{endpoint.root}{LOCAL_PREFIX}/models" if base.endswith(f"{LOCAL_PREFIX}/v1") else None
-    name, folder = _plain(model_id), facts.get("folder")
-    return Target(alias, model_id, base, loads, name, device, facts.get("execution_provider"), folder)
+    provider, folder = facts.get("execution_provider"), facts.get("folder")
+    if base.endswith(f"{LOCAL_PREFIX}/v1"):
+        loads, name = f"{endpoint.root}{LOCAL_PREFIX}/models", _plain(model_id)
+    else:  # the catalogue side loads by the catalogue's alias, which is the name that was asked for
+        loads = f"{endpoint.root}/models" if endpoint.foundry else None
+    return Target(alias, model_id, base, loads, name, device, provider, folder)
 
 
 def _from_catalogue(
@@ -261,7 +277,10 @@ def _from_catalogue(
             alias, reason="not in Foundry Local's catalogue" + (f"; nearest there: {close[0]}" if close else "")
         )
     raise _unknown(
-        alias, sorted({*models_file.entries, *(m.alias for m in listed), *map(_plain, endpoint.ids)}), endpoint
+        alias,
+        sorted({*models_file.entries, *(m.alias for m in listed), *map(_plain, endpoint.ids)}),
+        endpoint,
+        models_file,
     )
 
 
@@ -270,10 +289,10 @@ def _here(endpoint: Endpoint) -> str:
     return f"; can be had here now: {', '.join(here)}" if here else ""
 
 
-def _unknown(alias: str, known: list[str], endpoint: Endpoint) -> UsageError:
+def _unknown(alias: str, known: list[str], endpoint: Endpoint, models_file: config.ModelsFile) -> UsageError:
     close = config.nearest(alias, known)
     served = ", ".join(map(_plain, endpoint.ids)) or "nothing"
-    message = f"models: {alias!r} is known neither to data/models.json nor to {endpoint.base_url}"
+    message = f"models: {alias!r} is known neither to {models_file.path.name} nor to {endpoint.base_url}"
     message += f"; nearest: {', '.join(close)}" if close else ""
     return UsageError(
         f"{message}; served there: {served}.", "slmbench models   (lists all); slmbench fetch ALIAS   (gets one)"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -52,9 +53,12 @@ def _start_runtime(data: Path, port: int | None = None) -> FoundryLocalManager:
 def _prepared(only: list[str]) -> Iterator[Path]:
     """The whole model folders of the kit's cache, by name; `only` limits them to these aliases."""
     root = paths.home() / "models"
-    for folder in sorted(root.iterdir()) if root.is_dir() else ():
-        if folder.is_dir() and models.is_complete(folder) and (not only or folder.name in only):
-            yield folder
+    for folder in sorted(root.glob("[!.]*")):  # hidden ones are being written
+        try:
+            if folder.is_dir() and models.is_complete(folder) and (not only or folder.name in only):
+                yield folder
+        except OSError:  # replaced while it was looked at: it is looked at again in a moment
+            continue
 
 
 def runtime_of(folder: Path) -> tuple[str, str]:
@@ -102,8 +106,12 @@ def _take_in(catalog, folder: Path, entries: dict[str, config.ModelEntry]) -> di
         return None
 
 
-def serve(port: int, state: Path, data: Path, only: list[str]) -> None:
-    """Serve the prepared models until SIGTERM or Ctrl-C; `state` says which; new folders are taken in."""
+def serve(port: int, state: Path, data: Path, only: list[str], parent: int | None = None) -> None:
+    """Serve the prepared models until SIGTERM or Ctrl-C; `state` says which; new folders are taken in.
+
+    parent: a process at whose end this one ends, too, and takes away the folder that `state` is in.
+    """
+    owner = psutil.Process(parent) if parent else None
     stop = threading.Event()
     for number in signal.SIGTERM, signal.SIGINT:
         signal.signal(number, lambda *_: stop.set())
@@ -118,6 +126,9 @@ def serve(port: int, state: Path, data: Path, only: list[str]) -> None:
     facts["sdk_version"] = version("foundry-local-sdk")
     _write(state, {**facts, "models": [m for m in known.values() if m]})
     while not stop.wait(LOOK_AGAIN_S) and not manager.is_shutdown_requested():
+        if owner and not owner.is_running():
+            shutil.rmtree(state.parent, ignore_errors=True)
+            break
         fresh = [f for f in _prepared(only) if f not in known]
         if fresh:
             known |= {f: _take_in(catalog, f, entries) for f in fresh}
@@ -206,6 +217,7 @@ def main() -> None:
     one.add_argument("--port", type=int, required=True)
     one.add_argument("--state", type=Path, required=True)
     one.add_argument("--only", nargs="*", default=[])
+    one.add_argument("--parent", type=int)
     verbs.add_parser("catalog")
     verbs.add_parser("providers")
     verbs.add_parser("download").add_argument("alias")
@@ -213,7 +225,7 @@ def main() -> None:
     args.data.mkdir(parents=True, exist_ok=True)
     try:
         if args.verb == "serve":
-            serve(args.port, args.state, args.data, args.only)
+            serve(args.port, args.state, args.data, args.only, args.parent)
         elif args.verb == "catalog":
             for value in catalogue(args.data):
                 _say(value)

@@ -11,9 +11,9 @@ import ssl
 import threading
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from slmbench.errors import KitError
+from slmbench.errors import KitError, UsageError
 
 # Foundry Local serves registered local models under this prefix, and catalogue models under none. (SDK 2.2.1; its
 # README does not say so: the version is pinned, and a contract test in tests/endpoint holds it.)
@@ -30,9 +30,20 @@ class RestError(KitError):
         self.status = status
 
 
+def api_key() -> str | None:
+    """The key for an endpoint that wants one, from FOUNDRY_LOCAL_API_KEY alone (never OPENAI_API_KEY).
+
+    raises: UsageError, without repeating the key, for one that no HTTP header can carry.
+    """
+    key = os.environ.get("FOUNDRY_LOCAL_API_KEY", "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError("FOUNDRY_LOCAL_API_KEY holds characters that no key has.", "set it again, or unset it")
+    return key or None
+
+
 def key_headers() -> dict[str, str]:
-    """The key for an endpoint that wants one, from FOUNDRY_LOCAL_API_KEY alone (never OPENAI_API_KEY)."""
-    key = os.environ.get("FOUNDRY_LOCAL_API_KEY")
+    """The header that carries `api_key`; {} without one."""
+    key = api_key()
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
@@ -48,23 +59,22 @@ def post(url: str, value: Any, timeout_s: float = 60.0) -> Any:
 
 def _ask(method: str, url: str, body: bytes | None, timeout_s: float) -> Any:
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port
-    host = "127.0.0.1" if host == "localhost" else host
-    if parts.scheme == "https":
-        wire = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=ssl.create_default_context())
-    else:
-        wire = http.client.HTTPConnection(host, port, timeout=timeout_s)
     late = RestError("timeout", f"no answer from {parts.netloc} within {timeout_s:g} s")
     passed = threading.Event()
     try:
-        wire.connect()
+        wire = _connected(parts, timeout_s)
+    except ConnectionRefusedError as e:
+        raise RestError("refused", f"nothing answers at {parts.netloc}") from e
+    except TimeoutError as e:
+        raise late from e
+    except OSError as e:
+        raise RestError("connection_error", f"{parts.netloc}: {e}") from e
+    try:
         with _cut_off(wire.sock, timeout_s, passed):
             headers = {"Accept": "application/json", "Content-Type": "application/json", **key_headers()}
             wire.request(method, parts.path or "/", body=body, headers=headers)
             with wire.getresponse() as reply:
                 text = reply.read(8 * 1024 * 1024)
-    except ConnectionRefusedError as e:
-        raise RestError("refused", f"nothing answers at {parts.netloc}") from e
     except TimeoutError as e:
         raise late from e
     except (OSError, http.client.HTTPException) as e:
@@ -82,6 +92,26 @@ def _ask(method: str, url: str, body: bytes | None, timeout_s: float) -> Any:
     except (ValueError, RecursionError) as e:
         kind = reply.headers.get("content-type", "no content type")
         raise RestError("protocol_error", f"{url} answered no JSON but {kind}: {_start(text)}") from e
+
+
+def _connected(parts: SplitResult, timeout_s: float) -> http.client.HTTPConnection:
+    """An open connection. "localhost" is IPv4 first, where local servers listen, then IPv6. raises: OSError."""
+    hosts = ["127.0.0.1", "::1"] if parts.hostname == "localhost" else [parts.hostname or ""]
+    for host in hosts:
+        if parts.scheme == "https":
+            secure = ssl.create_default_context()
+            wire = http.client.HTTPSConnection(host, parts.port, timeout=timeout_s, context=secure)
+        else:
+            wire = http.client.HTTPConnection(host, parts.port, timeout=timeout_s)
+        try:
+            wire.connect()
+        except OSError as e:
+            wire.close()
+            if not isinstance(e, ConnectionRefusedError) and host != "::1":  # no IPv6 here is no fault
+                raise
+        else:
+            return wire
+    raise ConnectionRefusedError
 
 
 @contextlib.contextmanager

@@ -23,11 +23,12 @@ from filelock import FileLock
 
 from slmbench import paths
 from slmbench.endpoint import rest
-from slmbench.errors import KitError
+from slmbench.errors import KitError, UsageError
 
 PORT = 5273
 PORTS_TRIED = 100
 READY_S = 60.0
+HOME_CURE = "set SLMBENCH_HOME to a folder that you may write to"
 STOP_S = 12.0
 
 _children: list[subprocess.Popen] = []  # kept: a Popen that is collected while its process lives warns about it
@@ -101,7 +102,8 @@ def status(state: Path | None = None) -> Service | None:
         except rest.RestError:
             pass  # it hangs or is just going down: not a service that a run can stand on
         return None
-    state.unlink(missing_ok=True)
+    if service and _read(state) == service:  # not what another start has written meanwhile
+        state.unlink(missing_ok=True)
     return None
 
 
@@ -112,8 +114,14 @@ def start(port: int | None = None, *, say: Callable[[str], None] = print) -> tup
     returns: (service, whether it was started by this call).
     raises: ServiceError with the log's last lines.
     """
-    paths.home().mkdir(parents=True, exist_ok=True)
-    with FileLock(paths.home() / "service.lock"):
+    if port is not None and not 1 <= port <= 65535:
+        raise UsageError(f"--port: {port} was found, a number from 1 to 65535 was expected.", "slmbench serve")
+    try:
+        paths.home().mkdir(parents=True, exist_ok=True)
+        lock = FileLock(paths.home() / "service.lock").acquire()
+    except OSError as e:
+        raise UsageError(f"The cache folder {paths.home()} can't be written: {e.strerror}.", HOME_CURE) from e
+    with lock:  # as acquired: it is released at the end
         running = status()
         if running:
             return running, False
@@ -142,7 +150,7 @@ def alone(alias: str, model_cache: str | None = None) -> Iterator[Service]:
     """
     with TemporaryDirectory(prefix="slmbench-", ignore_cleanup_errors=True) as folder:
         state = Path(folder) / "service.json"
-        arguments = ("--only", alias)
+        arguments = ("--only", alias, "--parent", str(os.getpid()))  # so that it ends should this process be killed
         more = {"SLMBENCH_MODEL_CACHE": model_cache} if model_cache else {}
         data, log = Path(folder) / "foundry", Path(folder) / "log"
         service = _launch(_free_port(0), state, log, data=data, arguments=arguments, environment=more)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from slmbench.endpoint.service import Service
 if TYPE_CHECKING:
     import openai
 
+SENT = ("host", "accept", "connection", "content-", "transfer-encoding", "user-agent", "x-stainless-")  # header names
 LOAD_S = 600.0
 UNLOAD_TRIES = 6
 
@@ -53,7 +53,8 @@ class Endpoint:
     """An OpenAI-compatible service.
 
     root: its address without /v1. source: how it was found, in words. base_urls: where it lists models, in order.
-    own: the kit's own service, else None. started: whether the call that made this object started it.
+    own: the kit's own service, else None. foundry: another Foundry Local service, which can load and unload.
+    started: whether the call that made this object started it.
     fault: why it can't be listed, where it can't.
     """
 
@@ -61,6 +62,7 @@ class Endpoint:
     source: str
     base_urls: list[str] = field(default_factory=list)
     own: Service | None = None
+    foundry: bool = False
     started: bool = False
     listed: dict[str, list[str]] = field(default_factory=dict)  # base_url -> ids
     fault: RestError | None = None
@@ -86,11 +88,23 @@ class Endpoint:
                 self.fault = self.fault or e
 
     def client(self, base_url: str | None = None, timeout_s: float = 120.0) -> openai.OpenAI:
-        """The openai package's client, for all that is not timed: no retries, no proxies, no borrowed key."""
+        """The openai package's client, for all that is not timed: no retries, no proxies, no redirects.
+
+        What the package takes from OPENAI_* variables (keys, organisation, project, headers) is not sent.
+        """
         import openai
 
-        key = os.environ.get("FOUNDRY_LOCAL_API_KEY", "not-needed")
-        http = openai.DefaultHttpxClient(trust_env=False, timeout=timeout_s, follow_redirects=False)
+        key = rest.api_key() or "not-needed"
+
+        def only_ours(request) -> None:
+            for name in list(request.headers):
+                if not name.lower().startswith(SENT):
+                    del request.headers[name]
+            request.headers["Authorization"] = f"Bearer {key}"
+
+        http = openai.DefaultHttpxClient(
+            trust_env=False, timeout=timeout_s, follow_redirects=False, event_hooks={"request": [only_ours]}
+        )
         return openai.OpenAI(base_url=base_url or self.base_url, api_key=key, max_retries=0, http_client=http)
 
     def load(self, target: Target) -> float | None:
