@@ -1,6 +1,7 @@
 """From settings to a finished run folder, against a scripted server, and once against the real service."""
 
-import shlex
+import re
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from support.server import Server
 from support.tiny import free_port, service_with_tiny
 
 PROMPTS = (config.Prompt("p1", "One?"),)
-MODELS = config.ModelsFile("models.json", {"gemma-2-2b": config.ModelEntry("gemma-2-2b", nearest="gemma-4")}, {})
+MODELS = config.ModelsFile(Path("models.json"), {"gemma-2-2b": config.ModelEntry("gemma-2-2b", nearest="gemma-4")}, {})
 
 
 def settings(**given):
@@ -74,9 +75,11 @@ def test_an_endpoint_that_refuses_is_a_row(tmp_path, told):
 
 def test_a_server_that_lists_nothing_is_nothing_measured(go):
     done, requests = go(behaved(), models=None)
-    assert (done.rows, requests) == ([], [])
-    with pytest.raises(NothingMeasured, match="no request was made"):
+    assert ([(r.model, r.status) for r in done.rows], requests) == ([("(none)", "skipped")], [])
+    with pytest.raises(NothingMeasured, match="lists no model"):
         runner.finish(done.rows)
+    with pytest.raises(NothingMeasured, match="no request was made"):
+        runner.finish([])
 
 
 def test_bad_usage_leaves_no_folder(go, tmp_path):
@@ -92,13 +95,40 @@ def test_a_taken_folder_is_refused_before_anything_is_asked(tmp_path, told):
     assert server.requests == []
 
 
-def test_a_run_is_resumed_against_another_port(go):
-    go(behaved("a:1"), models=("a",), rounds=1, warmup=0)
-    done, requests = go(behaved("a:1"), models=("a",), rounds=3, warmup=0, resume=True)
-    assert len(requests) == 2
+def test_a_run_goes_on_with_its_own_server_only(tmp_path, told):
+    with Server(behaved("a:1")) as server, Server(behaved("a:1")) as other:
+
+        def run(resume=True, at=server, **given):
+            asked = settings(endpoint=at.root, models=("a",), warmup=0, **given)
+            return runner.run(asked, MODELS, out=tmp_path / "run", resume=resume, say=told.append)
+
+        run(resume=False, rounds=1)
+        done = run(rounds=3)
+        for different, said in (
+            ({"rounds": 3, "max_tokens": 5}, "max_tokens: 96 -> 5"),
+            ({"rounds": 2}, "rounds: 3 -> 2"),
+            ({"rounds": 4, "at": other}, f'endpoint: "{server.root}" -> "{other.root}"'),
+        ):
+            with pytest.raises(store.StoreError, match=re.escape(said)):
+                run(**different)
+        assert (len(server.posts), other.posts) == (3, [])
     assert sorted(r.round for r in done.rows) == [0, 1, 2]
-    with pytest.raises(store.StoreError, match=r"max_tokens: 96 -> 5"):
-        go(behaved("a:1"), models=("a",), rounds=3, warmup=0, max_tokens=5, resume=True)
+
+
+@pytest.mark.parametrize("out", [None, "nothing", "empty"])
+def test_resume_without_a_run_is_refused_before_anything_is_asked(tmp_path, told, monkeypatch, out):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with Server(behaved("a:1")) as server, pytest.raises(store.StoreError, match="--resume: "):
+        runner.run(settings(endpoint=server.root), MODELS, out=out, resume=True, say=told.append)
+    assert server.requests == []
+    assert [p.name for p in tmp_path.iterdir()] == ["empty"]
+
+
+def test_loads_that_are_not_ours_to_do_leave_no_folder(go, tmp_path):
+    with pytest.raises(UsageError, match="loads: 3 was found, 1 was expected"):
+        go(behaved("a:1"), models=("a",), loads=3)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_watcher_sees_every_row(go):
@@ -145,29 +175,31 @@ def test_a_place_that_cannot_be_written_is_told(go, tmp_path, monkeypatch):
     assert "--out" in raised.value.cure
 
 
-def test_the_command_in_the_plan_asks_for_the_same_run():
-    asked = settings(rounds=5, temperature=0.5, stream=False, endpoint="http://127.0.0.1:1", deadline_s=30.0)
-    command = shlex.split(runner.command_of(asked, ["a b", "c"]))
-    from slmbench.cli import _parser
-
-    given = _parser().parse_args(command[1:])
-    assert (given.models, given.prompts, given.rounds, given.temperature) == ("a b,c", "rag4", "5", "0.5")
-    assert (given.stream, given.endpoint, given.deadline_s, given.max_tokens) == (
-        False,
-        "http://127.0.0.1:1",
-        "30",
-        "96",
-    )
-    assert given.loads is None  # what is as by default is left out
-
-
 def test_finish_names_the_first_reason():
     late = Row(run="r", cell="c", model="a", status="timeout", error="the deadline of 5 s passed")
     warm = Row(run="r", cell="w", model="a", phase="warmup")
     with pytest.raises(NothingMeasured, match=r"a: timeout \(the deadline of 5 s passed\)") as raised:
         runner.finish([warm, late])
-    assert "slmbench doctor" in raised.value.cure
+    assert "--deadline-s" in raised.value.cure
     runner.finish([warm, late, Row(run="r", cell="d", model="a")])
+
+
+@pytest.mark.parametrize(
+    ("status", "cure"),
+    [
+        ("refused", "slmbench serve"),
+        ("protocol_error", "http://host:port/v1"),
+        ("http_404", "http://host:port/v1"),
+        ("http_401", "FOUNDRY_LOCAL_API_KEY"),
+        ("timeout", "--deadline-s"),
+        ("skipped", "slmbench doctor"),
+        ("http_500", "slmbench doctor"),
+    ],
+)
+def test_the_cure_is_that_of_the_status(status, cure):
+    with pytest.raises(NothingMeasured) as raised:
+        runner.finish([Row(run="r", cell="c", model="a", status=status, error="why")])
+    assert cure in raised.value.cure
 
 
 def test_a_500_everywhere_is_nothing_measured(go):

@@ -149,7 +149,7 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path):
     before = sorted((p.name, p.read_bytes()) for p in path.iterdir() if p.name != ".lock")
     with pytest.raises(store.StoreError, match="is not empty") as refused:
         opened(path)
-    assert "--resume" in refused.value.cure
+    assert "--resume" in refused.value.cure and "resume = True" in refused.value.cure  # command line and notebook
     assert before == sorted((p.name, p.read_bytes()) for p in path.iterdir() if p.name != ".lock")
 
 
@@ -187,39 +187,45 @@ def test_a_folder_that_may_not_be_touched_is_refused(tmp_path, monkeypatch, call
         opened(tmp_path / "run")
 
 
-def test_a_changed_plan_is_refused_with_the_difference(tmp_path):
-    path = written(tmp_path / "run", row(1))
-    with pytest.raises(store.StoreError) as refused:
-        opened(path, PLAN | {"temperature": 0.7, "max_tokens": 9}, resume=True)
-    assert "max_tokens: 8 -> 9; temperature: 0.0 -> 0.7" in refused.value.message
-    assert store.read(path).plan == PLAN
-    assert [r.cell for r in store.read(path).rows] == ["c1"]
+def test_what_there_is_to_go_on_with(tmp_path):
+    run = written(tmp_path / "monday", row(1))
+    store.check_resume(run)
+    (tmp_path / "empty").mkdir()
+    for path, found, cure in (
+        (tmp_path / "mondy", "mondy is not there", f"Is it {run}?"),
+        (tmp_path / "empty", "empty is no run folder", "leave --resume out"),
+        (None, "no run folder was named", "--out DIR"),
+    ):
+        with pytest.raises(store.StoreError, match=f"--resume: .*{found}") as refused:
+            store.check_resume(path)
+        assert cure in refused.value.cure
+    assert {p.name for p in tmp_path.iterdir()} == {"monday", "empty"}
 
 
-def test_a_long_difference_is_shortened(tmp_path):
-    path = written(tmp_path / "run")
-    with pytest.raises(store.StoreError) as refused:
-        opened(path, PLAN | {"prompts": [{"id": "p1", "text": "x" * 1000}]}, resume=True)
-    assert "prompts: " in refused.value.message and len(refused.value.message) < 400 + len(str(path))
+def test_no_place_named_is_a_new_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert store.check_place(None) == set()
+    with pytest.raises(store.StoreError, match="no run folder was named"):
+        store.check_place(None, resume=True)
 
 
-@pytest.mark.parametrize(
-    "more",
-    [{"rounds": 5}, {"loads": 3}, {"models": ["a", "b"]}, {"budget_s": 60}, {"started_at": "later"}, {"versions": {}}],
-    ids=str,
-)
-def test_more_of_the_same_extends_a_plan(tmp_path, more):
-    path = written(tmp_path / "run", row(1))
-    with opened(path, PLAN | more, resume=True) as folder:
-        assert folder.finished == {"c1"}
-    assert store.read(path).plan == PLAN | more
+def test_a_place_is_tried_and_left_as_it_was(tmp_path, monkeypatch):
+    (tmp_path / "there").mkdir()
+    for path in (tmp_path / "a" / "b", tmp_path / "there"):
+        assert store.check_place(path) == set()
+    assert [p.name for p in tmp_path.rglob("*")] == ["there"]
+
+    def denied(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(store.tempfile, "TemporaryFile", denied)
+    with pytest.raises(store.StoreError, match="can't be written: Permission denied"):
+        store.check_place(tmp_path / "there")
 
 
-def test_real_settings_are_the_same_after_a_round_trip(tmp_path):
-    """Tuples become lists on disk: that is no difference."""
-    asked = config.settings(environ={}, slo="ttft=500ms", models="a,b").to_dict()
-    opened(tmp_path / "run", asked).close()
-    opened(tmp_path / "run", asked, resume=True).close()
+def test_further_files_are_kept_with_the_plan(tmp_path):
+    opened(tmp_path / "run", more={"prompts.json": ["नमस्ते?"]}).close()
+    assert config.read_prompts(tmp_path / "run" / "prompts.json")[0].text == "नमस्ते?"
 
 
 STATUSES = {"ok": 1, "skipped": 1, "http_404": 1, "http_429": 1, "http_500": 0, "timeout": 0, "interrupted": 0}

@@ -8,7 +8,8 @@ import sys
 from dataclasses import dataclass
 
 from slmbench import machine, paths
-from slmbench.endpoint import service, tool
+from slmbench.endpoint import connect, tool
+from slmbench.endpoint.find import NOT_RUNNING
 from slmbench.models import DEFAULT_SET, is_complete
 
 FREE_MB = 1500  # fetched file, the converted variants, and room for runs
@@ -29,9 +30,14 @@ class Check:
         return f"{mark} {self.name}: {self.found}" + (f"\n          -> {self.cure}" if self.cure else "")
 
 
-def examine() -> list[Check]:
-    """Look at the interpreter, the packages, the disk, the memory, the models and the service. Changes nothing."""
-    return [_python(), _packages(), _disk(), _memory(), _models(), _service(), _tool(), _gpu()]
+def examine(endpoint: str | None = None, *, allow_remote: bool = False) -> list[Check]:
+    """Look at the interpreter, the packages, the disk, the memory, the models and the service. Changes nothing.
+
+    endpoint: the one that a run would be told of; None looks where a run would look.
+    raises: UsageError for an address that is not allowed.
+    """
+    service_line = _endpoint(endpoint, allow_remote)
+    return [_python(), _packages(), _disk(), _memory(), _models(), service_line, _tool(), _gpu()]
 
 
 def _python() -> Check:
@@ -82,12 +88,16 @@ def _models() -> Check:
     return Check("Embedded models", "note", found, f"slmbench fetch {' '.join(missing)}")
 
 
-def _service() -> Check:
-    running = service.status()
-    if running:
-        found = f"{running.base_url} (pid {running.pid}, {len(running.models)} models)"
-        return Check("Service", "ok", found)
-    return Check("Service", "note", "not running (a run starts it)", "slmbench serve")
+def _endpoint(endpoint: str | None, allow_remote: bool) -> Check:
+    """What a run would talk to now."""
+    found = connect(endpoint, allow_remote=allow_remote, start=False, say=lambda _: None)
+    if found.ids:
+        return Check("Service", "ok", f"{found.base_url} ({found.source}, {len(found.ids)} models)")
+    if found.source == NOT_RUNNING:
+        return Check("Service", "note", "not running (a run starts it)", "slmbench serve")
+    why = str(found.fault) if found.fault else "it lists no model"
+    cure = "start it, or correct FOUNDRY_LOCAL_ENDPOINT or --endpoint; unset, a run starts the kit's own service"
+    return Check("Service", "missing", f"{found.base_url} ({found.source}): {why}", cure)
 
 
 def _tool() -> Check:

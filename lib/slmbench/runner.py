@@ -5,18 +5,31 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from slmbench import config, machine, store
+from slmbench import config, machine, paths, store
 from slmbench.endpoint import Endpoint, Target, connect, resolve, rest
 from slmbench.endpoint.footprint import footprint
-from slmbench.errors import NothingMeasured
+from slmbench.errors import NothingMeasured, UsageError
 from slmbench.measure import bench
 from slmbench.records import OK, Row
 from slmbench.store import RunFolder
+
+DOCTOR = "slmbench doctor   (what is here, what is missing)"
+NO_API = "give the address of an OpenAI-compatible API, such as http://host:port/v1; slmbench probe   (asks it)"
+NO_KEY = "set FOUNDRY_LOCAL_API_KEY to the endpoint's key"
+CURES: Mapping[str, str] = {  # by the status of the first failure
+    "refused": "slmbench serve   (starts the kit's own service), or correct the endpoint's address",
+    "protocol_error": NO_API,
+    "http_404": NO_API,
+    "http_405": NO_API,
+    "http_401": NO_KEY,
+    "http_403": NO_KEY,
+    "timeout": "raise --deadline-s, or see whether the service is busy: slmbench status",
+}
 
 
 class Watcher(Protocol):
@@ -27,38 +40,84 @@ class Watcher(Protocol):
     def update(self, row: Row) -> None: ...
 
 
-def plan_of(settings: config.Settings, endpoint: Endpoint, targets: Sequence[Target]) -> dict[str, Any]:
-    """What stands in plan.json: the settings, the models they came to, and what is needed to do it again."""
-    asked = settings.to_dict() | {"models": [t.alias for t in targets]}
+def plan_of(
+    settings: config.Settings,
+    endpoint: Endpoint,
+    targets: Sequence[Target],
+    models_file: config.ModelsFile | None = None,
+    prompts_word: str | None = None,
+) -> dict[str, Any]:
+    """What stands in plan.json: the settings, the models they came to, and what is needed to do it again.
+
+    models_file: what is known of the models; the kit's own if left out. prompts_word: as for `command_of`.
+    """
+    models_file = models_file or config.read_models()
+    aliases = [t.alias for t in targets]
+    entries = {alias: entry for alias in aliases if (entry := config.entry_for(alias, models_file))}
     known = ("alias", "id", "device", "execution_provider", "reason")
     return {
-        **asked,
-        "hash": config.plan_hash(asked),
+        **_asked(settings, targets),
+        "hash": config.plan_hash(_asked(settings, targets)),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command_of(settings, [t.alias for t in targets]),
+        "command": command_of(settings, aliases, models_file, prompts_word),
         "endpoint": {"url": endpoint.base_url, "source": endpoint.source, "own": endpoint.own is not None},
+        "entries": {alias: dataclasses.asdict(entry) for alias, entry in entries.items()},
         "targets": [{name: getattr(t, name) for name in known} for t in targets],
         "versions": machine.packages(("slmbench", "foundry-local-sdk")),
     }
 
 
-def command_of(settings: config.Settings, aliases: Sequence[str]) -> str:
-    """The command line that asks for the same run, however this one was started.
+def _asked(settings: config.Settings, targets: Sequence[Target]) -> dict[str, Any]:
+    return settings.to_dict() | {"models": [t.alias for t in targets]}
 
-    Prompts that came from no named set and no file are in plan.json; the command then names a file to write them to.
+
+def entries_of(plan: Mapping[str, Any]) -> dict[str, config.ModelEntry]:
+    """What was known of a run's models when it was made: alias -> entry; older run folders have the kit's own."""
+    if "entries" not in plan:
+        return config.read_models().entries
+    return {alias: config.entry_from(fields) for alias, fields in plan["entries"].items()}
+
+
+def command_of(
+    settings: config.Settings,
+    aliases: Sequence[str],
+    models_file: config.ModelsFile | None = None,
+    prompts_word: str | None = None,
+) -> str:
+    """The command line that asks for the same run from any folder, however this one was started.
+
+    models_file: the kit's own if left out; what it says need not be said again. prompts_word: the set or file that
+    holds the prompts, if not what `settings` names.
     """
-    defaults = {f.name: f.default for f in dataclasses.fields(config.Settings)}
-    words = ["slmbench", "run", "--models", ",".join(aliases)]
-    named = settings.prompts_from not in ("prompts", "--prompts", "BENCH_PROMPT")
-    words += ["--prompts", settings.prompts_from if named else "prompts.json"]
+    models_file = models_file or config.read_models()
+    unsaid = {f.name: f.default for f in dataclasses.fields(config.Settings)} | models_file.run
+    words = ["slmbench", "run", "--models", ",".join(aliases), "--prompts", prompts_word or settings.prompts_from]
+    file = models_file.path.resolve()
+    words += [] if file == paths.data_file("models.json").resolve() else ["--models-file", str(file)]
     for name in ("rounds", "max_tokens", "temperature", "seed", "warmup", "loads", "deadline_s"):
         value = getattr(settings, name)
-        if value != defaults[name] or name in ("rounds", "max_tokens", "temperature", "seed"):
+        if value != unsaid[name] or name in ("rounds", "max_tokens", "temperature", "seed"):
             words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
-    words += [] if settings.stream else ["--no-stream"]
+    if not settings.stream or not unsaid["stream"]:
+        words += ["--stream" if settings.stream else "--no-stream"]
     words += ["--endpoint", settings.endpoint] if settings.endpoint else []
     words += ["--allow-remote"] if settings.allow_remote else []
     return shlex.join(words)
+
+
+def _named(settings: config.Settings) -> bool:
+    """Whether reading what `prompts_from` names gives these prompts: a set or a file does, a text in passing not."""
+    try:
+        return config.read_prompts(settings.prompts_from) == settings.prompts
+    except UsageError:
+        return False
+
+
+def _prompts_json(prompts: Sequence[config.Prompt]) -> dict[str, Any]:
+    """Prompts in the form of data/prompts.json. A rubric that only its own file knows is left out: it scores."""
+    rubrics = config.read_rubrics()
+    fields = [{k: v for k, v in dataclasses.asdict(p).items() if v not in (None, ())} for p in prompts]
+    return {"sets": {"run": [{k: v for k, v in f.items() if k != "rubric" or v in rubrics} for f in fields]}}
 
 
 def open_run(
@@ -68,15 +127,24 @@ def open_run(
     *,
     out: Path | str | None = None,
     resume: bool = False,
+    models_file: config.ModelsFile | None = None,
 ) -> RunFolder:
     """The run folder of this plan, made now (or gone on with). out: None for a new one under runs/.
 
-    raises: store.StoreError.
+    models_file: what is known of the models, kept with the plan; the kit's own if left out. Prompts that came from no
+    named set and no file are kept in the folder as prompts.json.
+    raises: store.StoreError; UsageError as `bench.check`.
     """
-    plan = plan_of(settings, endpoint, targets)
+    bench.check(list(targets), settings)
+    if resume and not out:
+        store.check_resume(None)
+    fresh = None if out else _fresh(store.default_path(config.plan_hash(_asked(settings, targets))))
+    path = Path(fresh or out).absolute()
+    named = _named(settings)
+    plan = plan_of(settings, endpoint, targets, models_file, None if named else str(path / "prompts.json"))
     facts = machine.facts() | {"service": _service_facts(endpoint)}
-    path = Path(out) if out else _fresh(store.default_path(plan["hash"]))
-    return RunFolder.open(path, plan | {"run": path.name}, facts, resume=resume)
+    more = {} if named else {"prompts.json": _prompts_json(settings.prompts)}
+    return RunFolder.open(path, plan | {"run": path.name}, facts, resume=resume, more=more)
 
 
 def measure(
@@ -120,12 +188,13 @@ def run(
     fetching: told of downloads and conversions as (stage, done, total).
     raises: UsageError and StoreError before any request. Whether anything was measured is asked with `finish`.
     """
-    if out:
-        store.check_place(out, resume=resume)  # before models are fetched, which may take minutes
+    if resume:  # all before models are fetched, which may take minutes
+        store.check_resume(out)
+    store.check_place(out, resume=resume)
     endpoint = connect(settings.endpoint, allow_remote=settings.allow_remote, say=say)
     targets = resolve(endpoint, settings.models, models_file, progress=fetching, say=say)
     with (
-        open_run(settings, endpoint, targets, out=out, resume=resume) as folder,
+        open_run(settings, endpoint, targets, out=out, resume=resume, models_file=models_file) as folder,
         watch(bench.count(targets, settings)) if watch else contextlib.nullcontext() as progress,
     ):
         say(f"Run folder: {folder.path}")
@@ -143,10 +212,7 @@ def finish(rows: Sequence[Row]) -> None:
         return
     first = next((r for r in rows if r.status != OK), None)
     why = f"{first.model}: {first.status} ({first.error})" if first else "no request was made"
-    cure = "slmbench doctor   (what is here, what is missing)"
-    if first and first.status == "refused":
-        cure = "slmbench serve   (starts the kit's own service), or correct the endpoint's address"
-    raise NothingMeasured(f"Nothing could be measured. {why}", cure)
+    raise NothingMeasured(f"Nothing could be measured. {why}", CURES.get(first.status if first else "", DOCTOR))
 
 
 def _told(record: dict[str, Any]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from slmbench.config import nearest
+from slmbench.config.plans import changes
 from slmbench.errors import UsageError
 from slmbench.records import OK, Row, to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# What a resumed plan may change: more of the same, or facts that do not alter what a request measures.
-EXTENDS = ("models", "rounds", "loads", "budget_s", "precision")
-FACTS = ("run", "hash", "started_at", "command", "versions", "endpoint", "targets", "prompts_from", "out", "resume")
+NOTEBOOK = "in a notebook: resume = True"
 ROW_BYTES = 2500  # of one row, without what grows with its tokens
 TOKEN_BYTES = 60
 
@@ -68,11 +70,16 @@ def read(path: Path | str) -> Run:
     )
 
 
-def check_place(path: Path | str, *, resume: bool = False) -> set[str]:
+def check_place(path: Path | str | None, *, resume: bool = False) -> set[str]:
     """Whether a run folder may be made (or taken up) at `path`; a caller may ask before a long preparation.
 
+    path: None for a new one under runs/.
     returns: the names of what is there. raises: StoreError.
     """
+    if path is None:
+        if resume:
+            check_resume(None)
+        return set()
     path = Path(path).absolute()
     if path.exists() and not path.is_dir():
         raise StoreError(f"--out: {path} is a file; a folder was expected.", "name another folder")
@@ -81,10 +88,41 @@ def check_place(path: Path | str, *, resume: bool = False) -> set[str]:
     except OSError as e:
         raise StoreError(f"--out: {path} can't be read: {e.strerror}.", "name a folder of your own") from e
     if there and not resume:
-        raise StoreError(f"--out: {path} is not empty.", "name another folder, or go on with it: --resume")
+        cure = f"name another folder, or go on with it: --resume ({NOTEBOOK})"
+        raise StoreError(f"--out: {path} is not empty.", cure)
     if "plan.json" not in there and any(not name.startswith(".") for name in there):
         raise StoreError(f"--out: {path} is no run folder: it has no plan.json.", "name another folder")
+    try:
+        _try_writing(path)
+    except OSError as e:
+        raise StoreError(f"--out: {path} can't be written: {e.strerror}.", "name a folder of your own") from e
     return there
+
+
+def check_resume(path: Path | str | None) -> None:
+    """Whether there is a run to go on with at `path`. raises: StoreError; it names the nearest folder beside it."""
+    if path is None:
+        raise StoreError("--resume: no run folder was named, --out DIR was expected.", "add --out DIR (notebook: out)")
+    path = Path(path).absolute()
+    if (path / "plan.json").is_file():
+        return
+    found = "is no run folder: it has no plan.json" if path.exists() else "is not there"
+    runs = [p.parent.name for p in path.parent.glob("*/plan.json")]
+    close = nearest(path.name, runs, 1)
+    cure = f"Is it {path.with_name(close[0])}?" if close else "leave --resume out: that makes a new run"
+    raise StoreError(f"--resume: {path} {found}; a run to go on with was expected.", cure)
+
+
+def _try_writing(path: Path) -> None:
+    """Write something where the folder is or is to be, and take it away again. raises: OSError."""
+    if path.exists():
+        with tempfile.TemporaryFile(dir=path):
+            return
+    made = [p for p in (path, *path.parents) if not p.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # somebody else may have put something in it by now
+        for folder in made:
+            folder.rmdir()
 
 
 class RunFolder:
@@ -101,8 +139,16 @@ class RunFolder:
             self._note(row)
 
     @classmethod
-    def open(cls, path: Path | str, plan: Mapping[str, Any], machine: Mapping[str, Any], *, resume=False) -> RunFolder:
-        """Make the folder, or take up one that is there.
+    def open(
+        cls,
+        path: Path | str,
+        plan: Mapping[str, Any],
+        machine: Mapping[str, Any],
+        *,
+        resume: bool = False,
+        more: Mapping[str, Any] | None = None,
+    ) -> RunFolder:
+        """Make the folder, or take up one that is there. more: further JSON files to keep in it, by name.
 
         raises: StoreError for a folder that is not empty (without resume), another plan in it (the difference is
             named), another writer, a place that can't be written, too little space.
@@ -122,8 +168,8 @@ class RunFolder:
             if "plan.json" in there:
                 _refuse_changes(path, _json(path / "plan.json"), plan)
             try:
-                write_json(path / "plan.json", plan)
-                write_json(path / "machine.json", machine)
+                for name, value in {"plan.json": plan, "machine.json": machine, **(more or {})}.items():
+                    write_json(path / name, value)
                 return cls(path, lock)
             except OSError as e:
                 raise StoreError(
@@ -163,7 +209,7 @@ class RunFolder:
             full = e.errno in (errno.ENOSPC, errno.EDQUOT)
             what = "the disk is full" if full else e.strerror
             raise StoreError(
-                f"{self.path / name}: {what}; {len(self.rows)} rows are kept.", "free space, --resume"
+                f"{self.path / name}: {what}; {len(self.rows)} rows are kept.", f"free space, --resume ({NOTEBOOK})"
             ) from e
 
     def close(self) -> None:
@@ -244,17 +290,10 @@ def _check_space(path: Path, plan: Mapping[str, Any]) -> None:
 
 
 def _refuse_changes(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    changed = [
-        f"{name}: {_short(old.get(name))} -> {_short(new.get(name))}"
-        for name in sorted({*old, *new} - {*EXTENDS, *FACTS})
-        if old.get(name) != new.get(name)
-    ]
+    """raises: StoreError for anything but the same plan or one that asks for more; it names what differs."""
+    changed = changes(old, new)
     if changed:
         raise StoreError(
-            f"{path} holds another plan ({'; '.join(changed)}).", "use the same settings, or another --out"
+            f"{path} holds another plan ({'; '.join(changed)}).",
+            "use the same settings and service (more models, rounds or loads will do), or another --out",
         )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:77]}..."

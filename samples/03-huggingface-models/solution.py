@@ -1,10 +1,13 @@
 """One way to fill the gaps of starter.py; it takes the same options."""
 
+from functools import partial
+
 import pandas as pd
 import starter
 
 from slmbench import config
 from slmbench.analyse import stats
+from slmbench.cli.script import run_script
 
 
 def aggregate(rows: pd.DataFrame) -> pd.DataFrame:
@@ -35,9 +38,11 @@ def scores_to_fill(rows: pd.DataFrame, prompts: dict[str, config.Prompt]) -> pd.
 
 def highlights(summary: pd.DataFrame) -> list[str]:
     """Name a middle and its n, and leave the word "fastest" to a comparison with intervals."""
+    if summary.empty:
+        return ["No reply was received."]
     lines = [f"- {m.Index}: mean latency {m.latency_s_mean:.2f} s over {m.n} requests" for m in summary.itertuples()]
     return [*lines, "", f"How far this carries: {stats.claim(int(summary.n.min()))}."]
 
 
 if __name__ == "__main__":
-    starter.cli(aggregate=aggregate, scores_to_fill=scores_to_fill, highlights=highlights)
+    run_script(partial(starter.main, aggregate=aggregate, scores_to_fill=scores_to_fill, highlights=highlights))

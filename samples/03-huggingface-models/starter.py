@@ -8,13 +8,13 @@ rounds are in models.json and prompts.json beside this file. One way to fill the
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import pandas as pd
 
 from slmbench import config, runner, store
-from slmbench.errors import KitError
+from slmbench.analyse import stats
+from slmbench.cli.script import aloud, endpoint_options, run_script
 from slmbench.show import text
 from slmbench.show.progress import ConsoleProgress
 
@@ -45,21 +45,22 @@ def highlights(summary: pd.DataFrame) -> list[str]:
 def main(aggregate=aggregate, scores_to_fill=scores_to_fill, highlights=highlights) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, help="a run folder; without it the models are measured first")
+    endpoint_options(parser)
     parser.add_argument("--out", type=Path, help="the new run folder; default: one under runs/")
     given = parser.parse_args()
     models_file = config.read_models(HERE / "models.json")
-    settings = config.settings(models_file)
+    settings = config.settings(models_file, given_as="option", endpoint=given.endpoint, allow_remote=given.allow_remote)
     if given.run:
         run = store.read(given.run)
     else:
-        run = runner.run(settings, models_file, out=given.out, watch=ConsoleProgress)
+        run = runner.run(settings, models_file, out=given.out, watch=ConsoleProgress, say=aloud)
     rows = run.frame()
     measured = rows[rows.ok & (rows.phase == "timed")]
     summary = aggregate(measured)
-    summary.to_csv(run.path / "comparison.csv", encoding="utf-8")
+    text_file(run.path / "comparison.csv", summary.reset_index())
     prompts = {p["id"]: config.Prompt(**p) for p in run.plan["prompts"]}
     text_file(run.path / "scores_to_fill.csv", scores_to_fill(measured, prompts))
-    skipped = rows[rows.status == "skipped"]
+    skipped = rows[(rows.status == "skipped") & ~stats.superseded(rows)]
     page = ["# Model comparison", "", *highlights(summary), "", text.table(summary.round(3).reset_index())]
     page += [f"- skipped: {text.markdown(s.model)}: {text.markdown(s.error)}" for s in skipped.itertuples()]
     store.write_text(run.path / "comparison.md", "\n".join(page) + "\n")
@@ -72,14 +73,5 @@ def text_file(path: Path, sheet: pd.DataFrame) -> None:
     path.write_bytes(text.csv(sheet))
 
 
-def cli(**gaps) -> None:
-    sys.stdout.reconfigure(encoding="utf-8")
-    try:
-        main(**gaps)
-    except KitError as e:
-        print(e, file=sys.stderr)
-        sys.exit(e.exit_code)
-
-
 if __name__ == "__main__":
-    cli()
+    run_script(main)

@@ -5,15 +5,17 @@
 
 Each object of the list has: model, rounds, latency_avg and latency_p95 (s), tokens_per_sec_avg (total tokens over
 latency, mean), sample (the start of a reply); then status, n_ok, n_failed, error and ttft_avg (s).
+
+An option wins over its variable: BENCH_MODELS, BENCH_ROUNDS, BENCH_PROMPT, FOUNDRY_LOCAL_ENDPOINT.
 """
 
 import argparse
 import json
-import sys
+import os
 
 from slmbench import config, runner
 from slmbench.analyse.listing import summary_list
-from slmbench.errors import KitError
+from slmbench.cli.script import aloud, endpoint_options, run_script, shown
 from slmbench.show.progress import ConsoleProgress
 
 PROMPT = "Explain the principle of retrieval augmented generation in 2 sentences."
@@ -22,32 +24,26 @@ PROMPT = "Explain the principle of retrieval augmented generation in 2 sentences
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", help="aliases, as a,b; default: BENCH_MODELS, else the embedded set")
-    parser.add_argument("--rounds", default="3", help="timed requests per model (default: 3)")
-    parser.add_argument("--prompt", default=PROMPT)
-    parser.add_argument("--endpoint", help="an OpenAI-compatible service; default: found or started")
+    parser.add_argument("--rounds", help="timed requests per model; default: BENCH_ROUNDS, else 3")
+    parser.add_argument("--prompt", help="default: BENCH_PROMPT, else one about retrieval augmented generation")
+    endpoint_options(parser)
     parser.add_argument("--out", help="the run folder; default: a new one under runs/")
     given = parser.parse_args()
+    text = given.prompt
+    if text is None and os.environ.get("BENCH_PROMPT", "").strip() in ("", "auto"):
+        text = PROMPT
     settings = config.settings(
         given_as="option",
         models=given.models,
         rounds=given.rounds,
-        prompts=[given.prompt],
+        prompts=None if text is None else [text],
         endpoint=given.endpoint,
+        allow_remote=given.allow_remote,
     )
     run = runner.run(settings, config.read_models(), out=given.out, memory=False, watch=ConsoleProgress, say=aloud)
-    print(json.dumps(summary_list(run.rows), indent=2, ensure_ascii=False))
+    print(shown(json.dumps(summary_list(run.rows), indent=2, ensure_ascii=False)))
     runner.finish(run.rows)
 
 
-def aloud(text: str) -> None:
-    """To standard error: standard output is the JSON."""
-    print(text, file=sys.stderr)
-
-
 if __name__ == "__main__":
-    sys.stdout.reconfigure(encoding="utf-8")
-    try:
-        main()
-    except KitError as e:
-        aloud(str(e))
-        sys.exit(e.exit_code)
+    run_script(main)

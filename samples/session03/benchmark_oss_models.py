@@ -9,11 +9,10 @@ An option wins over its variable.
 """
 
 import argparse
-import sys
 
 from slmbench import config, runner
 from slmbench.analyse import stats
-from slmbench.errors import KitError
+from slmbench.cli.script import aloud, endpoint_options, run_script, shown
 from slmbench.show import report
 from slmbench.show.progress import ConsoleProgress
 
@@ -25,16 +24,23 @@ def main() -> None:
         "--prompts", help="a set of data/prompts.json, a JSON file, or a text file with a prompt a line"
     )
     parser.add_argument("--rounds", help="timed requests for each model and prompt")
+    endpoint_options(parser)
     parser.add_argument("--out", help="the run folder; default: a new one under runs/")
     given = parser.parse_args()
     models_file = config.read_models()
     settings = config.settings(
-        models_file, given_as="option", models=given.models, prompts=given.prompts, rounds=given.rounds
+        models_file,
+        given_as="option",
+        models=given.models,
+        prompts=given.prompts,
+        rounds=given.rounds,
+        endpoint=given.endpoint,
+        allow_remote=given.allow_remote,
     )
-    run = runner.run(settings, models_file, out=given.out, watch=ConsoleProgress)
+    run = runner.run(settings, models_file, out=given.out, watch=ConsoleProgress, say=aloud)
     rows = run.frame()
     summary = stats.summarise(rows)
-    print(report.table(summary, run.resources, models_file.entries).to_string())
+    print(shown(report.table(summary, run.resources, models_file.entries).to_string()))
     print(stats.claim(int(summary.n_ok.max())))
     facts = {"plan": run.plan, "machine": run.machine, "resources": run.resources, "entries": models_file.entries}
     print(*report.write(run.path, rows, **facts), sep="\n")
@@ -42,9 +48,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(encoding="utf-8")
-    try:
-        main()
-    except KitError as e:
-        print(e, file=sys.stderr)
-        sys.exit(e.exit_code)
+    run_script(main)

@@ -9,7 +9,7 @@ holds a finished run is not run again; one that fails is named at the end, and t
 
 import argparse
 import itertools
-import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +18,9 @@ from papermill.exceptions import PapermillExecutionError
 
 from slmbench import config, store
 from slmbench.analyse import stats
-from slmbench.errors import KitError
+from slmbench.cli.script import aloud, endpoint_options, run_script, shown
+from slmbench.errors import UsageError
+from slmbench.show import text
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "session03_benchmark_oss_models.ipynb"
 
@@ -29,35 +31,75 @@ def main() -> int:
     parser.add_argument("--max-tokens", default="32,96", help="as a,b")
     parser.add_argument("--temperature", default="0", help="as a,b")
     parser.add_argument("--rounds", default="1")
-    parser.add_argument("--prompts", default="auto")
+    parser.add_argument("--prompts", default="auto", help="a set of data/prompts.json, a JSON file, or a text file")
+    endpoint_options(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and merged.csv")
     given = parser.parse_args()
-    grid = list(itertools.product(given.models, given.max_tokens.split(","), given.temperature.split(",")))
-    for models, tokens, warmth in grid:  # a typing error is found before the first run, not after the third
-        named = None if models == "auto" else models
-        config.settings(given_as="option", models=named, max_tokens=tokens, temperature=warmth, rounds=given.rounds)
+    grid = combinations(given)
+    make(given.out)
     failed = []
-    for number, (models, tokens, warmth) in enumerate(grid, 1):
-        folder = given.out / f"{number:02d}-tokens{tokens}-t{warmth}"
-        print(f"[{number}/{len(grid)}] models {models}, max_tokens {tokens}, temperature {warmth}", flush=True)
+    for number, (folder, chosen) in enumerate(grid.items(), 1):
+        said = ", ".join(f"{name} {chosen[name]}" for name in ("models", "max_tokens", "temperature"))
+        print(f"[{number}/{len(grid)}] {shown(said)}", flush=True)
         if (folder / "benchmark_report.md").exists():
             print("  finished before")
             continue
-        chosen = {"models": models, "max_tokens": int(tokens), "temperature": float(warmth)}
-        error = rerun({**chosen, "rounds": int(given.rounds), "prompts": given.prompts, "acceleration": ""}, folder)
+        error = rerun(chosen, folder)
         if error:
             failed.append(f"{folder.name}: {error}")
-    table = merged(given.out)
-    print(table.to_string(index=False) if len(table) else "no run finished")
-    print(*failed, sep="\n", file=sys.stderr)
+    table = merged(grid, given.out)
+    print(shown(table.to_string(index=False)) if len(table) else "no run finished")
+    for line in failed:
+        aloud(line)
     return 1 if failed else 0
+
+
+def combinations(given: argparse.Namespace) -> dict[Path, dict]:
+    """The notebook's parameters for each run, by run folder. A folder's name ends in a hash of all that its run is
+    told, so a folder that is there holds this combination and no other.
+
+    raises: UsageError: a typing error is found before the first run, not after the third.
+    """
+    grid = {}
+    for models, tokens, warmth in itertools.product(
+        given.models, given.max_tokens.split(","), given.temperature.split(",")
+    ):
+        settings = config.settings(
+            given_as="option",
+            models=models,
+            max_tokens=tokens,
+            temperature=warmth,
+            rounds=given.rounds,
+            prompts=given.prompts,
+            endpoint=given.endpoint,
+            allow_remote=given.allow_remote,
+        )
+        mark = config.plan_hash(settings.to_dict())[:8]
+        folder = given.out / f"tokens{settings.max_tokens}-t{settings.temperature:g}-{mark}"
+        grid[folder] = {
+            "models": models,
+            "max_tokens": settings.max_tokens,
+            "temperature": settings.temperature,
+            "rounds": settings.rounds,
+            "prompts": given.prompts,
+            "endpoint": given.endpoint or "auto",
+            "allow_remote": given.allow_remote,
+            "acceleration": "",
+        }
+    return grid
+
+
+def make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise UsageError(f"--out: {folder} can't be made: {e.strerror}.", "name a folder of your own") from e
 
 
 def rerun(parameters: dict, folder: Path) -> str | None:
     """Run the notebook once. returns: what went wrong, or None."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    parameters |= {"out": str(folder.absolute()), "resume": folder.exists()}
-    executed = folder.with_suffix(".ipynb")
+    parameters = parameters | {"out": str(folder.absolute()), "resume": folder.exists()}
+    executed = folder.with_name(f"{folder.name}.ipynb")
     try:
         papermill.execute_notebook(NOTEBOOK, executed, parameters, kernel_name="python3", progress_bar=False)
     except PapermillExecutionError as e:
@@ -65,28 +107,28 @@ def rerun(parameters: dict, folder: Path) -> str | None:
     return None
 
 
-def merged(out: Path) -> pd.DataFrame:
-    """One line for each run and model, with the parameters that were varied; written to merged.csv, too."""
+def merged(folders: Iterable[Path], out: Path) -> pd.DataFrame:
+    """One line for each run of the grid and model, with what was varied; written to merged.csv, too.
+
+    folders: of the runs asked for; those without a run are left out, and so is whatever else lies in `out`.
+    """
     parts = []
-    for folder in sorted(p.parent for p in out.glob("*/plan.json") if not p.parent.name.endswith("-acceleration")):
+    for folder in folders:
+        if not (folder / "plan.json").exists():
+            continue
         run = store.read(folder)
         part = stats.summarise(run.frame())
         part.insert(0, "run", folder.name)
-        part.insert(1, "max_tokens", run.plan["max_tokens"])
-        part.insert(2, "temperature", run.plan["temperature"])
+        for place, name in enumerate(("max_tokens", "temperature", "rounds"), 1):
+            part.insert(place, name, run.plan[name])
         parts.append(part)
     if not parts:
         return pd.DataFrame()
     table = pd.concat(parts, ignore_index=True)
-    table.to_csv(out / "merged.csv", index=False, encoding="utf-8")
+    (out / "merged.csv").write_bytes(text.csv(table))
     columns = ["run", "model", "n_ok", "ttft_s_p50", "latency_s_mean", "latency_s_p95", "decode_tps_p50"]
     return table[columns].round(3)
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(encoding="utf-8")
-    try:
-        sys.exit(main())
-    except KitError as e:
-        print(e, file=sys.stderr)
-        sys.exit(e.exit_code)
+    run_script(main)

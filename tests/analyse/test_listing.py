@@ -13,7 +13,8 @@ def row(model="m", number=0, latency_s=2.0, **more):
     values = {"latency_s": latency_s, "ttft_s": latency_s / 4, "prompt_tokens": 20, "output_tokens": 10, "text": "Yes."}
     if more.get("status", "ok") != "ok":
         values = {}
-    return Row(run="r", cell=f"{model}{number}", model=model, round=number, prompt_id="p1", **(values | more))
+    values["prompt_id"] = "p1"
+    return Row(run="r", cell=f"{model}{number}", model=model, round=number, **(values | more))
 
 
 def test_the_keys_of_the_session_come_first():
@@ -59,6 +60,17 @@ def test_models_keep_their_order_and_failures_are_told_apart():
         ("c", "skipped", 0, 0),
     ]
     assert [one["error"] for one in found] == ["late", "out of memory", "not downloaded"]
+
+
+def test_a_resumed_model_has_no_error_left():
+    skip = {"status": "skipped", "prompt_id": None, "error": "it can't be loaded"}
+    rows = [row(**skip, load_index=0), row("b", **skip), row(load_index=0), row("c"), row("c", **skip)]
+    found = {one["model"]: one for one in summary_list(rows)}
+    assert [(m, one["n_ok"], one["error"]) for m, one in found.items()] == [
+        ("m", 1, None),
+        ("b", 0, "it can't be loaded"),
+        ("c", 1, "it can't be loaded"),
+    ]
 
 
 def test_nothing_measured_is_null_and_not_zero():

@@ -66,6 +66,44 @@ def test_skipped_models_keep_their_line_in_order_of_appearance():
     assert skipped.status_note == "not in the catalogue"
 
 
+def test_a_skip_that_a_later_reply_overtook_counts_nowhere():
+    skip = {"prompt": None, "status": "skipped", "error": "it can't be loaded"}
+    rows = [
+        row("all", **skip, load_index=None),
+        row("late"),
+        row("late", **skip),
+        row("load", **skip, load_index=0),
+        row("load", **skip, load_index=1),
+        row("all", load_index=1),
+        row("load", load_index=1),
+    ]
+    frame = to_frame(rows)
+    assert list(stats.superseded(frame)) == [True, False, False, False, True, False, False]
+    summary = stats.summarise(frame)
+    assert list(summary.model) == ["all", "late", "load"]
+    assert list(summary.n_skipped) == [0, 1, 1]
+    assert list(summary.status_note) == ["", "it can't be loaded", "it can't be loaded"]
+
+
+def test_a_failure_is_not_undone_by_a_later_reply():
+    assert stats.summarise(to_frame([row(status="timeout"), row(number=0)])).n_failed[0] == 1
+
+
+def test_a_model_with_a_warm_up_only_stands_there_with_zero():
+    line = stats.summarise(to_frame([row(phase="warmup")])).iloc[0]
+    assert (line.model, line.n_ok, line.n_failed, line.repeats_min, line.prompts) == ("a", 0, 0, 0, 0)
+    assert math.isnan(line.latency_s_p50)
+
+
+def test_the_fewest_replies_to_a_prompt_are_counted():
+    rows = [row(prompt=p, number=i) for p, n in (("p", 3), ("q", 2)) for i in range(n)]
+    rows += [row(prompt="q", status="timeout"), row(prompt="warm", phase="warmup")]
+    line = stats.summarise(to_frame(rows)).iloc[0]
+    assert (line.prompts, line.repeats_min, line.n_ok) == (2, 2, 5)
+    rows += [row(prompt="r", status="timeout")]
+    assert tuple(stats.summarise(to_frame(rows)).iloc[0][["prompts", "repeats_min"]]) == (3, 0)
+
+
 def test_by_model_and_prompt():
     rows = [row("a", "p", 1.0), row("a", "q", 3.0), row("a", "p", 2.0), row("b", "p", 5.0)]
     summary = stats.summarise(to_frame(rows), by=("model", "prompt_id"))

@@ -1,10 +1,12 @@
 """The command line, called as a function: what it prints and the code it ends with."""
 
+import contextlib
 from dataclasses import dataclass
 
 import pytest
 
 from slmbench.cli import main
+from support.server import Server
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,13 @@ class Ended:
     code: int
     out: str
     err: str
+
+
+@pytest.fixture
+def scripted():
+    """Servers that stay on their port for the whole test."""
+    with contextlib.ExitStack() as servers:
+        yield lambda respond: servers.enter_context(Server(respond))
 
 
 @pytest.fixture

@@ -39,6 +39,17 @@ def test_what_is_no_verb(slmbench, arguments):
     assert slmbench(*arguments).code == 2
 
 
+@pytest.mark.parametrize(("address", "state"), [("http://127.0.0.1:9", "missing"), (None, "note")])
+def test_doctor_looks_at_the_endpoint(slmbench, monkeypatch, address, state):
+    if address:
+        monkeypatch.setenv("FOUNDRY_LOCAL_ENDPOINT", address)
+    ended = slmbench("doctor", "--json")
+    [service] = [c for c in json.loads(ended.out) if c["name"] == "Service"]
+    assert service["state"] == state and service["cure"]
+    assert (ended.code == 1) == (state == "missing")
+    assert ("127.0.0.1:9" in service["found"]) == bool(address)
+
+
 def test_doctor(slmbench):
     ended = slmbench("doctor", "--json")
     checks = {c["name"]: c for c in json.loads(ended.out)}
@@ -141,6 +152,9 @@ def test_fetch_of_what_is_not_there(slmbench, monkeypatch):
     assert ended.code == 2
     assert "nearest: far-away" in ended.err
     monkeypatch.setattr(catalog, "listing", list)
+    for typo, near in (("smolm2-135m-int8", "smollm2-135m-int8"), ("gemma-2-2b", "gemma-4-e2b-it")):
+        ended = slmbench("fetch", typo)
+        assert ended.code == 2 and f"nearest: {near}" in ended.err
     ended = slmbench("fetch", "far-away")
     assert ended.code == 1
     assert "can't be reached" in ended.err and "slmbench fetch" in ended.err

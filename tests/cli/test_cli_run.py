@@ -141,11 +141,13 @@ def test_prompts_of_ones_own(slmbench, tmp_path):
     assert sorted(json.loads(r.body)["messages"][0]["content"] for r in server.posts) == ["One?", "नमस्ते?"]
 
 
-def test_a_taken_folder_and_resume(slmbench, tmp_path):
+def test_a_taken_folder_and_resume(slmbench, tmp_path, scripted):
+    server = scripted(behaved("a:1"))
+
     def run(*more):
-        with Server(behaved("a:1")) as server:
-            ended = slmbench("run", "--endpoint", server.root, *QUICK, "--out", tmp_path / "run", *more)
-        return ended, len(server.posts)
+        before = len(server.posts)
+        ended = slmbench("run", "--endpoint", server.root, *QUICK, "--out", tmp_path / "run", *more)
+        return ended, len(server.posts) - before
 
     assert run()[1] == 4
     ended, asked = run()
@@ -158,6 +160,38 @@ def test_a_taken_folder_and_resume(slmbench, tmp_path):
     ended, asked = run("--resume", "--max-tokens", "5")
     assert (ended.code, asked) == (2, 0)
     assert "max_tokens: 96 -> 5" in ended.err
+
+
+def test_resume_needs_a_run_to_go_on_with(slmbench, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Server(behaved("a:1")) as server:
+        slmbench("run", "--endpoint", server.root, *QUICK, "--out", "monday")
+        asked = len(server.requests)
+        without = slmbench("run", "--endpoint", server.root, *QUICK, "--resume")
+        misspelt = slmbench("run", "--endpoint", server.root, *QUICK, "--resume", "--out", "mondai")
+        assert len(server.requests) == asked
+    assert (without.code, misspelt.code) == (2, 2)
+    assert "--out DIR" in without.err and str(tmp_path / "monday") in misspelt.err
+    assert [p.name for p in tmp_path.iterdir()] == ["monday"]
+
+
+SETTINGS_TO_COME = {"concurrency": 8, "retries": 3, "rate": 5, "nonce": True, "slo": "ttft=500ms", "precision_pct": 5}
+
+
+@pytest.mark.parametrize(("name", "value"), SETTINGS_TO_COME.items())
+def test_a_setting_that_nothing_implements_is_refused(slmbench, tmp_path, name, value):
+    (tmp_path / "models.json").write_text(json.dumps({"run": {name: value}}), encoding="utf-8")
+    ended = slmbench("run", "--models-file", tmp_path / "models.json", "--out", tmp_path / "run")
+    assert ended.code == 2
+    assert f"run.{name}: " in ended.err and "not implemented yet" in ended.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_loads_where_nothing_can_be_loaded(slmbench, tmp_path):
+    with Server(behaved("a:1")) as server:
+        ended = slmbench("run", "--endpoint", server.root, *QUICK, "--loads", "3", "--out", tmp_path / "run")
+    assert (ended.code, server.posts) == (2, [])
+    assert "loads: 3 was found" in ended.err and not (tmp_path / "run").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to whole consoles, this one too")
@@ -225,6 +259,18 @@ def test_a_report_of_a_run_folder(slmbench, tmp_path):
     written = {line.rpartition("/")[2].rpartition("\\")[2] for line in ended.out.splitlines()}
     assert {"benchmark_report.md", "summary.csv", "rows.csv"} <= written
     assert "| a" in (tmp_path / "run" / "benchmark_report.md").read_text(encoding="utf-8")
+
+
+def test_a_report_knows_what_the_models_file_of_its_run_said(slmbench, tmp_path):
+    entries = {"a": {"licence": "Licence of My Own 1.0"}, "unused": {"licence": "Other 2.0"}}
+    (tmp_path / "m.json").write_text(json.dumps({"models": entries}), encoding="utf-8")
+    with Server(behaved("a:1")) as server:
+        more = ("--models-file", tmp_path / "m.json", "--models", "a", "--out", tmp_path / "run")
+        slmbench("run", "--endpoint", server.root, *QUICK, *more)
+    (tmp_path / "m.json").unlink()
+    assert slmbench("report", tmp_path / "run").code == 0
+    assert "Licence of My Own 1.0" in (tmp_path / "run" / "benchmark_report.md").read_text(encoding="utf-8")
+    assert list(store.read(tmp_path / "run").plan["entries"]) == ["a"]
 
 
 def test_a_report_of_something_else(slmbench, tmp_path):

@@ -84,7 +84,6 @@ BAD_PROMPTS = {
     "only spaces": (b" \n ", ["it is empty"]),
     "too deep": (b"[" * 60 + b"]" * 60, ["nested too deeply"]),
     "far too deep": (b"[" * 200_000, ["nested too deeply"]),
-    "UTF-8 with BOM": (b'\xef\xbb\xbf["a"]', ["byte order mark", "plain UTF-8"]),
     "UTF-16": ('["a"]'.encode("utf-16"), ["UTF-16", "UTF-8 was expected"]),
     "NUL byte": (b'["a\0b"]', ["a NUL byte was found at byte 3"]),
     "Latin-1": ('["a",\n"Zür"]'.encode("latin-1"), ["line 2", "0xFC", "not valid UTF-8"]),
@@ -123,6 +122,13 @@ BAD_MODELS = {
     "no time": (run(deadline_s=0), ["run.deadline_s", "0 was found", "above 0"]),
     "models empty": (run(models=[]), ["run.models", "nothing in it"]),
     "models with a number": (run(models=["a", 1]), ["run.models[1]", "1 was found", "text"]),
+    "eight at once": (run(concurrency=8), ["run.concurrency", "8 was found, 1 was expected", "not implemented yet"]),
+    "retries": (run(retries=3), ["run.retries", "3 was found, 0 was expected", "not implemented yet"]),
+    "a rate": (run(rate=5), ["run.rate", "5 was found, nothing was expected", "not implemented yet"]),
+    "a budget": (run(budget_s=60), ["run.budget_s", "60 was found", "not implemented yet"]),
+    "a precision": (run(precision_pct=5), ["run.precision_pct", "5 was found", "not implemented yet"]),
+    "limits": (run(slo="ttft=500ms"), ["run.slo", '"ttft=500ms" was found', "not implemented yet"]),
+    "a nonce": (run(nonce=True), ["run.nonce", "true was found, false was expected", "not implemented yet"]),
     "key twice": (b'{"models": {"a": {}, "a": {}}}', ["models:", '"a" stands twice']),
 }
 

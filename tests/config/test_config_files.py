@@ -1,5 +1,6 @@
 """The forms of a models file and a prompt file that are accepted, and what they come to."""
 
+import dataclasses
 import json
 
 import pytest
@@ -80,6 +81,26 @@ def test_nepali_text_and_ids_survive(tmp_path):
 
 def test_emoji_written_as_surrogate_pairs_are_whole_characters(tmp_path):
     assert config.read_prompts(written(tmp_path / "p.json", '["\\ud83d\\ude00"]'))[0].text == "😀"
+
+
+BOM = "\ufeff"  # what Windows editors and PowerShell 5 write before the text
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
+    assert config.read_prompts(written(tmp_path / "p.txt", f"{BOM}one\ntwo"))[0].text == "one"
+    assert config.read_prompts(written(tmp_path / "p.json", f'{BOM}["one"]'))[0].text == "one"
+    assert config.read_models(written(tmp_path / "m.json", f'{BOM}{{"a": {{}}}}')).entries.keys() == {"a"}
+    file = written(tmp_path / "bad.json", f"{BOM}[x]")
+    with pytest.raises(UsageError, match="line 1, column 2"):
+        config.read_prompts(file)
+
+
+def test_an_entry_out_of_a_plan_is_the_entry_that_went_into_it(tmp_path):
+    file = written(tmp_path / "m.json", {"a": {"capabilities": ["chat"], "size_mb": 1, "licence": "MIT"}})
+    entry = config.read_models(file).entries["a"]
+    plain = json.loads(json.dumps(dataclasses.asdict(entry)))
+    assert config.entry_from(plain) == entry
+    assert config.entry_from(plain | {"of_another_version": 1}) == entry
 
 
 @pytest.mark.parametrize(

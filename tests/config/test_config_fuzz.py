@@ -63,7 +63,7 @@ def test_prompts_from_any_text_come_back_as_they_were(tmp_path, text):
     (tmp_path / "p.txt").write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
     with only_usage_errors():
         read = config.read_prompts(tmp_path / "p.txt")
-        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
         assert [p.text for p in read] == [line.strip() for line in lines if line.strip()]
 
 

@@ -1,5 +1,7 @@
 """A plan run against a scripted server."""
 
+from dataclasses import replace
+
 import pytest
 
 from slmbench import store
@@ -15,7 +17,8 @@ def measure(tmp_path):
     def run(respond, *aliases, loader=None, more=(), resume=False, **given):
         asked = settings(**given)
         with Server(respond) as server:
-            wanted = [*targets(f"{server.root}/v1", *aliases), *more]
+            loadable = [replace(t, load_url=f"{server.root}/models") for t in targets(f"{server.root}/v1", *aliases)]
+            wanted = [*loadable, *more]
             plan = asked.to_dict() | {"models": [t.alias for t in wanted]}
             with store.RunFolder.open(tmp_path / "run", plan, {}, resume=resume) as folder:
                 rows = list(bench.run(wanted, asked, loader or Loader(), folder))

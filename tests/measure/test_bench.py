@@ -9,6 +9,7 @@ import pytest
 from slmbench import store
 from slmbench.config import Prompt
 from slmbench.endpoint.target import Target
+from slmbench.errors import UsageError
 from slmbench.measure import bench
 from slmbench.records import OK, Row
 from support.plans import PROMPTS, Loader, broken, cells, settings, targets
@@ -81,6 +82,16 @@ def test_models_are_loaded_afresh_for_each_load(measure, tmp_path):
         ("load", "a", 0, 0.25),
         ("load", "a", 1, 0.25),
     ]
+
+
+def test_loads_that_are_not_ours_to_do_are_refused_before_any_request(tmp_path):
+    with Server(behaved("a")) as server, store.RunFolder.open(tmp_path / "run", {}, {}) as folder:
+        wanted = [*targets(f"{server.root}/v1", "a"), Target("gone", reason="not here")]
+        with pytest.raises(UsageError, match=r"loads: 3 was found, 1 was expected: .*/v1 has no way to load a afresh"):
+            list(bench.run(wanted, settings(loads=3), Loader(), folder))
+        assert (server.requests, folder.rows) == ([], [])
+        bench.check(wanted, settings(loads=1))
+        bench.check(wanted[1:], settings(loads=3))  # nobody to load
 
 
 def test_a_single_load_unloads_nothing(measure):
@@ -165,7 +176,7 @@ def test_the_cell_tells_what_can_be_compared():
     ]
     others += [
         bench.cell_of(ask, settings(**more))
-        for more in ({"max_tokens": 1}, {"temperature": 1.0}, {"seed": 5}, {"stream": False}, {"concurrency": 2})
+        for more in ({"max_tokens": 1}, {"temperature": 1.0}, {"seed": 5}, {"stream": False})
     ]
     mine = bench.cell_of(ask, asked)
     assert len({mine, *others}) == 1 + len(others)

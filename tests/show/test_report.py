@@ -3,6 +3,7 @@
 import csv
 import html
 import json
+import math
 import re
 from types import SimpleNamespace
 
@@ -84,17 +85,45 @@ def test_the_table_by_hand():
         "Median decode speed (tokens/s)": 6.0,  # 9 / (2 - 0.5)
         "Median output speed (tokens/s)": 5.0,
         "Memory when loaded (MB)": 1234.0,
-        "Disk (MB)": 12.0,
+        "Disk (MB)": pytest.approx(math.nan, nan_ok=True),  # the listed 12 MB were not measured
         "Licence": "MIT",
     }
     gone = found.iloc[1]
     assert (gone["Requests measured (n)"], gone["p95 latency (s)"], gone["Licence"]) == (0, "n/a", "n/a")
 
 
-def test_measured_disk_wins_over_the_listed_size():
+def test_the_comparison_has_measured_disk_only_and_the_listed_size_stands_apart():
     page = page_of(sample_rows())
-    line = next(line for line in section(page, "## Comparison").splitlines() if "| qwen2.5-0.5b |" in line)
-    assert line.split(" | ")[-3:] == ["930", "811", "Apache-2.0 |"]
+    lines = section(page, "## Comparison").splitlines()
+    (measured,) = (line for line in lines if "| qwen2.5-0.5b |" in line)
+    assert measured.split(" | ")[-3:] == ["930", "811", "Apache-2.0 |"]
+    (listed,) = (line for line in lines if "| smollm2-135m-int4 |" in line)
+    assert listed.split(" | ")[-3:] == ["n/a", "n/a", "n/a |"]
+    footprint = section(page, "## Load, memory and footprint")
+    assert "not measured here" in footprint and "| n/a | 113 | chat |" in footprint
+
+
+def test_a_resumed_model_is_no_longer_skipped():
+    gone = [request(m, None, None, status="skipped", error="it can't be loaded: busy") for m in ("a", "b", "c")]
+    later = [request("a", number=i, latency=1.0 + i) for i in range(3)]
+    later += [request("b", number=i, latency=1.0, load_index=1) for i in range(3)]
+    page = page_of([*gone, *later])
+    lost = section(page, "### Failed and skipped")
+    assert lost.strip().splitlines() == [f"- {m}: skipped. it can't be loaded: busy" for m in ("b", "c")]
+    assert "Not measured: c." in page
+
+
+def test_a_run_cut_off_in_its_warm_up_still_names_its_models():
+    page = page_of([request("a", phase="warmup")])
+    assert "| a | 0 | 0 | n/a |" in section(page, "## Comparison")
+    assert section(page, "### Failed and skipped").strip() == (
+        "- a: not measured. The run ended before a timed request of it did."
+    )
+    assert "1 of 1 models could not be measured" in page
+
+
+def test_a_model_without_one_even_clock_says_so():
+    assert "a: not measured. In every timed request the clock jumped" in page_of([request("a", flags=["clock_jump"])])
 
 
 def test_failed_and_skipped_models_have_their_reasons():
@@ -171,23 +200,59 @@ def test_hostile_text_anywhere_stays_text(tmp_path, bad):
     assert len(paths) == len(set(tmp_path.iterdir()))
 
 
+def test_without_a_stream_the_method_says_what_was_not_measured():
+    rows = [request("a", number=i, ttft_s=None) for i in range(3)]
+    page = section(page_of(rows, plan=PLAN | {"stream": False}), "## Method")
+    assert "One streamed request" not in page and "chunk" not in page
+    assert "Replies were not streamed" in page
+    assert "the arrival of the whole reply" in page
+    assert "Time to first token (s): not measured" in page
+    streamed = section(page_of(rows, plan=PLAN | {"stream": True}), "## Method")
+    assert "One streamed request gives all" in streamed and "the last chunk with content" in streamed
+
+
+def test_the_limits_say_that_prompts_are_pooled():
+    assert "- n pools the prompts: " in section(page_of(sample_rows()), "## What this does not tell")
+    one = section(page_of([request("a"), request("a", number=1)]), "## What this does not tell")
+    assert "pools" not in one
+
+
 def test_a_long_reply_is_shortened_visibly():
     page = page_of([request("a", text="x" * 2000)])
     assert "x" * 600 in page and "x" * 601 not in page
     assert "(shortened: 600 of 2,000 characters)" in page
 
 
-def test_the_sample_is_the_first_timed_reply():
+def test_the_sample_is_of_the_first_round_that_was_answered():
     rows = [
         request("a", phase="warmup", text="warm"),
-        request("a", status="timeout"),
-        request("a", text="first"),
-        request("a", text="second"),
+        request("a", number=2, text="third"),
+        request("a", number=0, status="timeout"),
+        request("a", number=1, text="second"),
     ]
-    page = page_of(rows)
-    sample = section(page, "## A sample reply of each model")
-    assert "```text\nfirst\n```" in sample
-    assert "warm" not in sample and "second" not in sample
+    sample = section(page_of(rows), "## Samples of the replies")
+    assert "```text\nsecond\n```" in sample
+    assert "warm" not in sample and "third" not in sample
+
+
+def test_every_model_is_sampled_on_the_same_prompts_in_the_order_of_the_plan():
+    rows = [request(m, p, text=f"{m} {p}") for p in ("q", "p") for m in ("b", "a") if (m, p) != ("a", "q")]
+    plan = {"prompts": [{"id": p, "text": f"Text of {p}"} for p in ("p", "unasked", "q")]}
+    sample = section(page_of(rows, plan=plan), "## Samples of the replies")
+    shown = [line for line in sample.splitlines() if re.match(r"### |\*\*|[ab] [pq]$", line)]
+    assert shown == [
+        *("### p", "**b**:", "b p", "**a**:", "a p"),
+        *("### q", "**b**:", "b q", "**a**: no usable reply."),
+    ]
+    assert "To “Text of p”:" in sample and "unasked" not in sample
+
+
+def test_of_many_prompts_the_first_are_sampled_and_it_says_so():
+    names = [f"p{i}" for i in range(9)]
+    plan = {"prompts": [{"id": p, "text": p} for p in names]}
+    sample = section(page_of([request("a", p) for p in reversed(names)], plan=plan), "## Samples of the replies")
+    assert re.findall(r"^### (.*)", sample, re.MULTILINE) == names[:6]
+    assert "The first 6 of 9 prompts" in sample
 
 
 def test_rows_csv_has_every_column_unrounded(tmp_path):

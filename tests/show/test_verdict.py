@@ -22,7 +22,7 @@ def six(middle):
 
 def test_nothing_measured():
     first, *rest = headline([request("a", status="refused")])
-    assert first == "**Nothing was measured: no model gave a usable reply.**"
+    assert first == "**Nothing was measured: no timed request gave a usable reply.**"
     assert rest == ["1 of 1 models could not be measured: see Failed and skipped."]
 
 
@@ -31,12 +31,47 @@ def test_one_model_is_no_comparison():
 
 
 @pytest.mark.parametrize("n", [1, 3, 5])
-def test_no_winner_below_six_requests_however_far_apart(n):
+def test_no_winner_below_six_rounds_however_far_apart(n):
     first, *rest = headline(runs(slow=[100.0] * n, fast=[1.0] * n))
-    assert first.startswith("**Can't tell the models apart on so few requests.")
+    assert first.startswith(
+        f"**Can't tell the models apart: a comparison needs 6 rounds of every prompt, and this run has {n}. "
+    )
     assert first.index("fast (median 1 s") < first.index("slow (median 100 s")
     assert "Fastest" not in first
     assert f"Each model has n = {n}" in rest[0]
+
+
+def over_prompts(latency, rounds, prompts=4, model="a"):
+    return [
+        request(model, f"p{p}", r, latency * (1 + p / 100 + r / 1000)) for p in range(prompts) for r in range(rounds)
+    ]
+
+
+@pytest.mark.parametrize(("rounds", "said"), [(2, "this run has 2"), (5, "this run has 5"), (6, "Fastest median")])
+def test_many_prompts_do_not_make_up_for_few_rounds(rounds, said):
+    first, *rest = headline(over_prompts(1.0, rounds, model="fast") + over_prompts(9.0, rounds, model="slow"))
+    assert said in first
+    assert ("Fastest" in first) == (rounds >= 6)
+    assert f"n = {4 * rounds}" in rest[0]
+    assert "n pools 4 prompts" in rest[1] and "in pairs" in rest[1]
+
+
+def test_loads_count_as_rounds():
+    rows = [
+        request(m, number=i % 3, load_index=i // 3, latency=x) for m, x in (("a", 1.0), ("b", 2.0)) for i in range(6)
+    ]
+    assert headline(rows)[0].startswith("**Fastest")
+
+
+def test_a_model_that_lost_a_prompt_is_not_compared():
+    lost = [request("fast", "p1", r, status="timeout") for r in range(8)]
+    rows = [*over_prompts(1.0, 8, prompts=1, model="fast"), *over_prompts(9.0, 8, prompts=2, model="slow")]
+    assert "this run has 0" in headline([*rows, *lost])[0]
+    assert "this run has 0" in headline(rows)[0]  # nor one that was not asked it
+
+
+def test_one_prompt_pools_nothing():
+    assert "pools" not in " ".join(headline(runs(slow=six(2.0), fast=six(1.0))))
 
 
 def test_a_winner_needs_intervals_apart():

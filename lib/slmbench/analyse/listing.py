@@ -19,11 +19,25 @@ def summary_list(rows: Iterable[Row]) -> list[dict[str, Any]]:
         sample (the start of the first reply); added here: status, n_ok, n_failed, error, ttft_avg (s).
         latency_p95 is numpy's percentile: inside the observed range, and below n = 59 a bound for nothing.
     """
-    by_model: dict[str, list[Row]] = {}
-    for row in rows:
+    rows = list(rows)
+    by_model: dict[str, list[Row]] = {row.model: [] for row in rows}  # a warm-up is a first appearance, too
+    for row in _standing(rows):
         if row.phase == "timed":
-            by_model.setdefault(row.model, []).append(row)
-    return [_one(model, of_model) for model, of_model in by_model.items()]
+            by_model[row.model].append(row)
+    return [_one(model, of_model) for model, of_model in by_model.items() if of_model]
+
+
+def _standing(rows: list[Row]) -> list[Row]:
+    """The rows without those that `stats.superseded` would find: said of a model that replied later in the run."""
+    replied: set[tuple[str, int | None]] = set()
+    standing = []
+    for row in reversed(rows):
+        if row.prompt_id is None and (row.model, row.load_index) in replied:
+            continue
+        if row.prompt_id is not None and row.status == OK:
+            replied |= {(row.model, row.load_index), (row.model, None)}
+        standing.append(row)
+    return standing[::-1]
 
 
 def _one(model: str, rows: list[Row]) -> dict[str, Any]:

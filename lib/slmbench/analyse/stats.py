@@ -39,11 +39,13 @@ def usable(frame: pd.DataFrame) -> pd.Series:
 
 
 def summarise(frame: pd.DataFrame, by: Sequence[str] = ("model",)) -> pd.DataFrame:
-    """One line per group, in the order of the groups' first rows. Warm-up rows take no other part.
+    """One line per group, in the order of the groups' first rows. Warm-up rows take no other part; a group of
+    nothing else has n_ok 0. Rows that are `superseded` count nowhere.
 
     frame: from `records.to_frame`. by: columns that make a group.
     returns: the columns of `by`; then n_ok, n_failed, n_skipped, n_interrupted (stopped from here, so no failure
-        of the model), n_invalid (a clock jump: counted here, in no statistic);
+        of the model), n_invalid (a clock jump: counted here, in no statistic); prompts: how many different ones
+        were asked; repeats_min: usable replies to the one that has fewest (rounds, over all loads);
         for every metric X of METRICS, in its unit of `records.UNITS`: X_n, X_mean, X_p50, X_p50_low, X_p50_high,
         X_min, X_max; for TAIL_METRICS also X_p95 and X_p95_upper;
         output_tokens_mean; token_source (joined by " + " when mixed); status_note: the first row's reason among
@@ -56,15 +58,14 @@ def summarise(frame: pd.DataFrame, by: Sequence[str] = ("model",)) -> pd.DataFra
     import pandas as pd
 
     by = list(by)
-    counted = frame[(frame["phase"] == "timed") | (frame["status"] == "skipped")]
-    groups = counted.groupby(by, sort=False, dropna=False)
-    lines = [dict(zip(by, key, strict=True)) | _summary_line(group) for key, group in groups]
-    summary = pd.DataFrame(lines, columns=by + _summary_columns())
-    return frame[by].drop_duplicates().merge(summary, on=by)  # a warm-up is a first appearance too
+    counted = ((frame["phase"] == "timed") | (frame["status"] == "skipped")) & ~superseded(frame)
+    groups = frame.groupby(by, sort=False, dropna=False)  # with the warm-ups: one is a first appearance too
+    lines = [dict(zip(by, key, strict=True)) | _summary_line(group[counted[group.index]]) for key, group in groups]
+    return pd.DataFrame(lines, columns=by + _summary_columns())
 
 
 def _summary_columns() -> list[str]:
-    columns = ["n_ok", "n_failed", "n_skipped", "n_interrupted", "n_invalid"]
+    columns = ["n_ok", "n_failed", "n_skipped", "n_interrupted", "n_invalid", "prompts", "repeats_min"]
     for metric in METRICS:
         columns += [f"{metric}_{part}" for part in ("n", "mean", "p50", "p50_low", "p50_high", "min", "max")]
         if metric in TAIL_METRICS:
@@ -76,12 +77,16 @@ def _summary_line(group: pd.DataFrame) -> dict:
     good = group[usable(group)]
     skipped, interrupted = group["status"] == "skipped", group["status"] == "interrupted"
     failed = ~group["ok"] & ~skipped & ~interrupted
+    asked = group["prompt_id"].dropna().unique()
+    repeats = good["prompt_id"].value_counts().reindex(asked, fill_value=0)
     line = {
         "n_ok": len(good),
         "n_failed": int(failed.sum()),
         "n_skipped": int(skipped.sum()),
         "n_interrupted": int(interrupted.sum()),
         "n_invalid": int((group["ok"] & _invalid(group)).sum()),
+        "prompts": len(asked),
+        "repeats_min": int(repeats.min()) if len(asked) else 0,
         "output_tokens_mean": good["output_tokens"].mean(),
         "token_source": " + ".join(good["token_source"].dropna().unique()),
         "status_note": next((reason(row) for _, row in group[failed | skipped].head(1).iterrows()), ""),
@@ -89,6 +94,27 @@ def _summary_line(group: pd.DataFrame) -> dict:
     for metric in METRICS:
         line |= {f"{metric}_{part}": value for part, value in describe(good[metric], metric in TAIL_METRICS).items()}
     return line
+
+
+def superseded(frame: pd.DataFrame) -> pd.Series:
+    """Which rows say that a model can't be asked, and were overtaken: later in the run it did reply.
+
+    frame: from `records.to_frame`, in the order of the run. returns: bool Series, index as in the frame; True only
+    for rows without a prompt. Such a row is of one load, or of all loads where it names none.
+    """
+    import pandas as pd
+
+    found = pd.Series(False, index=frame.index)
+    replied: dict[object, set] = {}
+    for i, model, load, prompt, ok in reversed(
+        list(zip(frame.index, frame["model"], frame["load_index"], frame["prompt_id"], frame["ok"], strict=True))
+    ):
+        loads = replied.setdefault(model, set())
+        if ok and not pd.isna(prompt):
+            loads.add(load)
+        elif pd.isna(prompt):
+            found[i] = bool(loads) if pd.isna(load) else load in loads
+    return found
 
 
 def describe(values, tail: bool = False) -> dict[str, float]:

@@ -36,13 +36,14 @@ def _parser() -> argparse.ArgumentParser:
         return one
 
     doctor = verb("doctor", "here", "what is here, what is missing, one cure a line")
+    _where(doctor)
     doctor.add_argument("--json", action="store_true")
 
     models = verb("models", "here", "embedded and catalogue models: size, licence, device; cached or loaded")
     models.add_argument("--offline", action="store_true", help="leave Foundry Local's catalogue alone")
     models.add_argument("--json", action="store_true")
 
-    fetch = verb("fetch", "here", "get models ahead of time: size and licence first, progress, interrupted ones go on")
+    fetch = verb("fetch", "here", "get models ahead of time: size and licence first, then progress; nothing twice")
     fetch.add_argument("alias", nargs="*", metavar="ALIAS", help="none: the embedded default set")
 
     serve = verb("serve", "here", "start the local service (it stays; slmbench stop ends it)")
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--models-file", help="default: data/models.json")
     for name, text in (
         ("rounds", "timed requests for each model and prompt"),
-        ("loads", "how often each model is loaded afresh"),
+        ("loads", "how often each model is loaded afresh, where the service can do that"),
         ("warmup", "untimed requests after each load"),
         ("max-tokens", "passed on as given"),
         ("temperature", "0 is deterministic"),
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         "--memory", action=argparse.BooleanOptionalAction, default=True, help="measure each model's memory"
     )
     run.add_argument("--out", metavar="DIR", help="the run folder; default: runs/<time>-<hash>")
-    run.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    run.add_argument("--resume", action="store_true", help="go on with the run in --out DIR: the same, or more of it")
     run.add_argument("--json", action="store_true", help="the result as JSON on standard output")
 
     report = verb("report", "bench", "CSV, Markdown and pictures of run folders")

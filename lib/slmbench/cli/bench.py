@@ -83,14 +83,13 @@ def report(given: argparse.Namespace) -> int:
 
     for path in given.run:
         found = store.read(path)
-        entries = config.read_models().entries
         written = writing.write(
             found.path,
             found.frame(),
             plan=found.plan,
             machine=found.machine,
             resources=found.resources,
-            entries=entries,
+            entries=runner.entries_of(found.plan),
         )
         print(*written, sep="\n")
     return 0

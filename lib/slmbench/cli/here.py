@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-
-from tqdm import tqdm
 
 from slmbench import config, paths
 from slmbench.doctor import examine
 from slmbench.endpoint import catalog, fetch as fetching, rest, service
 from slmbench.errors import UsageError
 from slmbench.models import DEFAULT_SET, EMBEDDED, is_complete
+from slmbench.show.stages import Stages
 from slmbench.show.text import plain
 
 
 def doctor(given: argparse.Namespace) -> int:
-    checks = examine()
+    checks = examine(given.endpoint, allow_remote=given.allow_remote)
     if given.json:
         _say([{"name": c.name, "state": c.state, "found": c.found, "cure": c.cure} for c in checks])
     else:
@@ -81,16 +79,18 @@ def fetch(given: argparse.Namespace) -> int:
 
 
 def _catalogue_entry(alias: str, known: config.ModelsFile, listed: list[catalog.CatalogModel]) -> catalog.CatalogModel:
+    """The variant to fetch. raises: UsageError for a name that nobody has; CatalogError where nobody can be asked."""
     entry = config.entry_for(alias, known)
     name = (entry.catalog_alias if entry else None) or alias
     found = [m for m in listed if name in (m.alias, m.id)]
     if found:
         return next((m for m in found if m.default), found[0])
-    if not listed:
-        raise catalog.CatalogError(f"{alias}: {catalog.OFFLINE}.", "go on with the embedded models: slmbench fetch")
-    close = config.nearest(name, [m.alias for m in listed])
+    close = config.nearest(alias, [*EMBEDDED, *known.entries, *(m.alias for m in listed)])
+    close = [entry.nearest, *close] if entry and entry.nearest else [a for a in close if a != alias]
     hint = f"; nearest: {', '.join(close)}" if close else ""
-    raise UsageError(f"{alias} is not in Foundry Local's catalogue{hint}.", "slmbench models   (lists all)")
+    if listed or (entry.nearest if entry else close):  # offline, a name like no other may well be in the catalogue
+        raise UsageError(f"{alias} is not in Foundry Local's catalogue{hint}.", "slmbench models   (lists all)")
+    raise catalog.CatalogError(f"{alias}: {catalog.OFFLINE}.", "go on with the embedded models: slmbench fetch")
 
 
 def serve(given: argparse.Namespace) -> int:
@@ -124,36 +124,6 @@ def status(given: argparse.Namespace) -> int:
     print(f"Models: {', '.join(m['alias'] for m in running.models)}\nLoaded: {', '.join(loaded) or 'none'}")
     print(f"Log: {service.log_file()}")
     return 0
-
-
-class Stages:
-    """Progress of fetching and converting: one bar a stage on a terminal, a line per quarter elsewhere."""
-
-    def __init__(self) -> None:
-        self._stage, self._bar, self._quarter = "", None, 0
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if stage != self._stage:
-            self.close()
-            self._stage, self._quarter = stage, 0
-        if sys.stderr.isatty():
-            size = stage == "download" and total > 10_000
-            self._bar = self._bar or tqdm(total=total, desc=stage, unit="B" if size else "step", unit_scale=size)
-            self._bar.update(done - self._bar.n)
-        elif total and 4 * done // total > self._quarter:
-            self._quarter = 4 * done // total
-            print(f"{stage}: {100 * done // total} %", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def __enter__(self) -> Stages:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _loaded(side: str = rest.LOCAL_PREFIX) -> set[str]:

@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from slmbench import config, paths
+from slmbench import config, paths, store
 from slmbench.cli.here import Stages
 from slmbench.endpoint import connect, resolve, service
 from slmbench.errors import KitError
@@ -22,6 +22,8 @@ def session(given: argparse.Namespace) -> int:
     root = paths.data_file("models.json").parents[1]
     models_file = config.read_models()
     settings = config.settings(models_file, given_as="option", models=given.models, rounds=given.rounds)
+    out = Path(given.out) if given.out else root / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-session"
+    executed = _check_places(out)
 
     def stage(text: str) -> None:
         print(f"[{time.monotonic() - began:5.0f} s] {text}", flush=True)
@@ -31,9 +33,8 @@ def session(given: argparse.Namespace) -> int:
     try:
         with Stages() as stages:
             targets = resolve(endpoint, settings.models, models_file, progress=stages, say=stage)
-        out = Path(given.out) if given.out else root / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-session"
         stage(f"Notebook: {len(targets)} models, {len(settings.prompts)} prompts, rounds: {settings.rounds}")
-        executed = _run_notebook(root / "notebooks" / NOTEBOOK, out, given)
+        _run_notebook(root / "notebooks" / NOTEBOOK, executed, out, given)
         stage("Done")
     finally:
         if endpoint.started:
@@ -44,7 +45,24 @@ def session(given: argparse.Namespace) -> int:
     return 0
 
 
-def _run_notebook(notebook: Path, out: Path, given: argparse.Namespace) -> Path:
+def _check_places(out: Path) -> Path:
+    """Whether all that a session writes has a place of its own, asked before the preparation, which takes minutes.
+
+    returns: where the executed notebook goes. raises: store.StoreError.
+    """
+    executed = out.with_name(f"{out.name}.ipynb")
+    for folder in out, out.with_name(f"{out.name}-acceleration"):
+        try:
+            store.check_place(folder)
+        except store.StoreError as e:
+            raise store.StoreError(e.message, "name another folder") from e  # a session is not gone on with
+    if executed.exists():
+        found = f"--out: {executed.absolute()} is there already, and the executed notebook is written to it."
+        raise store.StoreError(found, "name another folder, or move that notebook")
+    return executed
+
+
+def _run_notebook(notebook: Path, executed: Path, out: Path, given: argparse.Namespace) -> None:
     import papermill
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
@@ -56,7 +74,6 @@ def _run_notebook(notebook: Path, out: Path, given: argparse.Namespace) -> Path:
         parameters["rounds"] = int(given.rounds)
     if given.models is not None:
         parameters["models"] = given.models
-    executed = out.with_name(f"{out.name}.ipynb")
     executed.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
@@ -72,7 +89,6 @@ def _run_notebook(notebook: Path, out: Path, given: argparse.Namespace) -> Path:
         raise SessionError(
             f"The notebook stopped at cell {e.exec_count}: {e.ename}: {e.evalue}", f"read {executed}"
         ) from e
-    return executed
 
 
 class _Progress:

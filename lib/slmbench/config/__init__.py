@@ -1,7 +1,7 @@
 """The configuration: models.json, prompts.json and the settings of a run, read, checked, with errors one can act on."""
 
 from slmbench.config.checking import nearest
-from slmbench.config.models import ModelEntry, ModelsFile, entry_for, read_models
+from slmbench.config.models import ModelEntry, ModelsFile, entry_for, entry_from, read_models
 from slmbench.config.prompts import Prompt, Rubric, read_prompts, read_rubrics
 from slmbench.config.settings import Settings, plan_hash, settings
 
@@ -12,6 +12,7 @@ __all__ = [
     "Rubric",
     "Settings",
     "entry_for",
+    "entry_from",
     "nearest",
     "plan_hash",
     "read_models",

@@ -111,6 +111,9 @@ def _sentence(rule: str, value: Any, definition: Mapping[str, Any]) -> str:
     if rule == "required":
         missing = ", ".join(f'"{k}"' for k in definition["required"] if k not in value)
         return f"{missing} is missing, {_TYPES['object']} with {', '.join(definition['required'])} was expected"
+    if "const" in definition:  # a setting to come: whatever was found, there is one value it can have
+        only = "nothing" if definition["const"] is None else shown(definition["const"])
+        return f"{shown(value)} was found, {only} was expected ({definition['description']})"
     if rule == "uniqueItems":
         twice = next(item for i, item in enumerate(value) if item in value[:i])
         return f"{shown(twice)} stands twice in the list, once was expected"

@@ -72,6 +72,12 @@ def entry_for(alias: str, models_file: ModelsFile) -> ModelEntry | None:
     return next((e for e in models_file.entries.values() if e.catalog_alias == alias), None)
 
 
+def entry_from(fields: Mapping[str, Any]) -> ModelEntry:
+    """An entry out of plain JSON values, as plan.json holds it; fields of other versions are passed over."""
+    known = {name: value for name, value in fields.items() if name in ModelEntry.__slots__}
+    return _entry(known.pop("alias"), known)
+
+
 def _entry(alias: str, fields: Mapping[str, Any]) -> ModelEntry:
     return ModelEntry(alias=alias, **{**fields, "capabilities": tuple(fields.get("capabilities", ()))})
 

@@ -14,7 +14,7 @@ from slmbench.errors import UsageError
 
 MAX_BYTES = 8 * 1024 * 1024  # of a file written by people: more is a mistake
 MAX_DEPTH = 24  # the kit's own files need 5
-_UTF8 = "Save it as UTF-8 without a byte order mark (most editors: Save as, encoding UTF-8)."
+_UTF8 = "Save it as UTF-8 (most editors: Save as, encoding UTF-8)."
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # a UTF-32 mark starts with the first of them
 
 
@@ -33,7 +33,7 @@ def as_path(given: Any, name: str) -> Path:
 
 
 def read_text(path: Path, cure: str) -> str:
-    """The text of a UTF-8 file, with `\\n` for every line end.
+    """The text of a UTF-8 file, with `\\n` for every line end and without the byte order mark some editors write.
 
     cure: what to do if the file is missing.
     raises: UsageError if it is missing, not a file, too large, or not UTF-8 text.
@@ -55,8 +55,7 @@ def read_text(path: Path, cure: str) -> str:
 def _decoded(data: bytes, path: Path) -> str:
     if data.startswith(_UTF16_MARKS):
         raise UsageError(f"{clean(path)}: UTF-16 or UTF-32 text was found, UTF-8 was expected", _UTF8)
-    if data.startswith(codecs.BOM_UTF8):
-        raise UsageError(f"{clean(path)}: it begins with a byte order mark (BOM), plain UTF-8 was expected", _UTF8)
+    data = data.removeprefix(codecs.BOM_UTF8)
     if (at := data.find(0)) >= 0:
         raise UsageError(f"{clean(path)}: a NUL byte was found at byte {at}, UTF-8 text was expected", _UTF8)
     try:

@@ -14,7 +14,7 @@ from slmbench.config.checking import check, did_you_mean, schema, shown
 from slmbench.config.models import ModelsFile, read_models
 from slmbench.config.prompts import DEFAULT_SET, Prompt, looks_like_file, prompts_from_texts, read_prompts
 from slmbench.config.reading import as_path, clean
-from slmbench.config.values import Origin, endpoint_url, from_text, limits, model_names, refuse_faults
+from slmbench.config.values import Origin, endpoint_url, from_text, model_names, refuse_faults
 from slmbench.errors import UsageError
 
 ENVIRONMENT: Mapping[str, str] = {
@@ -28,12 +28,16 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 
 
+# What is still to be built can have its default and nothing else: a run must not note what it did not do.
+NOT_BUILT = ("concurrency", "rate", "precision_pct", "budget_s", "slo", "retries", "nonce")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All that a run is told, checked. Times in seconds."""
 
     prompts: tuple[Prompt, ...]
-    prompts_from: str  # name of the set, path of the file, or where the texts were given
+    prompts_from: str  # name of the set, whole path of the file, or where the texts were given
     models: tuple[str, ...] | None = None  # aliases; None: auto, what the endpoint has ready
     rounds: int = 3  # timed requests for each model, load and prompt
     loads: int = 1  # how often each model is loaded afresh
@@ -52,6 +56,14 @@ class Settings:
     nonce: bool = False  # begin every prompt differently, against prefix caches
     endpoint: str | None = None  # as given, without a slash at the end; None: to be found
     allow_remote: bool = False  # whether the endpoint may be another machine
+
+    def __post_init__(self) -> None:
+        """raises: UsageError for a setting of `NOT_BUILT` that isn't as by default, however it came here."""
+        for name in NOT_BUILT:
+            value, only = getattr(self, name), _DEFAULTS[name]
+            if value != only:
+                message = f"{name}: {shown(value)} was found, {only!r} was expected: it is not implemented yet"
+                raise UsageError(message, f"Leave {name} out.")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, for plan.json: models null for auto, prompts as objects, slo as {name: seconds}."""
@@ -77,7 +89,7 @@ def settings(
 
     models_file: a path or what `read_models` returned; the kit's own data/models.json if left out or "auto".
     given: fields of `Settings`. None and "auto" mean: not said here. `models` may be a list or "a,b"; `prompts` the
-        name of a set, a file, a list of texts, or of `Prompt`s; `slo` a text as "ttft=500ms,tpot=100ms".
+        name of a set, a file, a list of texts, or of `Prompt`s.
     given_as: "option" if `given` are options of a command line: they are named --so, and numbers may be texts.
     raises: UsageError, naming the parameter, variable or file entry, for an unknown name or a value that doesn't fit.
     """
@@ -100,8 +112,6 @@ def settings(
         hint = "add --allow-remote" if given_as == "option" else "allow it with allow_remote=True (--allow-remote)"
         remote = values.get("allow_remote", False)
         values["endpoint"] = endpoint_url(values["endpoint"], said["endpoint"][1], remote, hint)
-    if "slo" in said:
-        values["slo"] = limits(values["slo"], said["slo"][1])
     if "models" in said:
         values["models"] = model_names(*said["models"])
     values["prompts"], values["prompts_from"] = _prompts(*said.get("prompts", (DEFAULT_SET, _DEFAULT)))
@@ -134,6 +144,7 @@ def _first(
         option = given_as == "option"
         label = _as_given(name, given_as)
         cure = f"Change {label}, or leave it out; for example {_example(name, label, given_as)}"
+        cure = f"Leave {label} out." if name in NOT_BUILT else cure
         return value, Origin(label, given_as, cure, is_text=option)
     variable = ENVIRONMENT.get(name)
     text = environ.get(variable, "").strip() if variable else ""
@@ -141,7 +152,7 @@ def _first(
         cure = f"Change {variable}, or unset it; for example {_example(name, variable, 'environment')}"
         # a text in this variable is the prompt itself, never the name of a set
         return [text] if name == "prompts" else text, Origin(variable, "environment variable", cure, is_text=True)
-    if name in file.run and not (name == "models" and file.run[name] == "auto"):
+    if file.run.get(name) is not None and not (name == "models" and file.run[name] == "auto"):
         cure = f"Correct it in {clean(file.path)}."
         return file.run[name], Origin(f"run.{name}", clean(file.path), cure, folder=file.path.parent)
     return None
@@ -153,10 +164,6 @@ def _as_given(name: str, given_as: str) -> str:
 
 _EXAMPLES: Mapping[str, Any] = {
     "models": "smollm2-135m-int4,qwen2.5-0.5b",
-    "rate": 2,
-    "precision_pct": 5,
-    "budget_s": 600,
-    "slo": "ttft=500ms,tpot=100ms",
     "endpoint": "http://localhost:5273/v1",
 }
 _DEFAULTS: Mapping[str, Any] = {f.name: f.default for f in dataclasses.fields(Settings)} | {"prompts": DEFAULT_SET}
@@ -203,9 +210,10 @@ def _prompts(value: Any, origin: Origin) -> tuple[tuple[Prompt, ...], str]:
     refuse_faults(str(value), origin)
     spec = origin.folder / as_path(value, origin.label) if origin.folder and looks_like_file(value) else value
     try:
-        return read_prompts(spec), str(value)
+        prompts = read_prompts(spec)
     except UsageError as error:
         raise UsageError(f"{origin.label}: {error.message}", error.cure) from None
+    return prompts, str(as_path(spec, origin.label).resolve() if looks_like_file(spec) else value)
 
 
 def _distinct(prompts: tuple[Prompt, ...], origin: Origin) -> tuple[Prompt, ...]:

@@ -1,4 +1,4 @@
-"""Single values that need more than a schema: text from outside, model names, limits, the endpoint's address."""
+"""Single values that need more than a schema: text from outside, model names, the endpoint's address."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})([eE][+-]?[0-9]{1,3})?")
 _TRUTH = {"0": False, "1": True, "false": False, "true": True}
 _NAME = re.compile(r"[^\s,'\"`\[\]{}()<>]{1,200}")
-_LIMIT = re.compile(r"\s*([a-z]+)\s*=\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s)\s*")
-LIMITS = ("ttft", "ttfa", "tpot", "latency")
 _EXAMPLE = "http://localhost:5273/v1"
 _HOST = re.compile(r"[A-Za-z0-9.:_-]+")
 
@@ -79,23 +77,6 @@ def model_names(value: Any, origin: Origin) -> tuple[str, ...]:
         if name == "auto":
             raise origin.refuse('"auto" beside other names', 'either "auto" alone or aliases')
     return tuple(names)
-
-
-def limits(text: str, origin: Origin) -> tuple[tuple[str, float], ...]:
-    """`ttft=500ms,tpot=0.1s` as (("ttft_s", 0.5), ("tpot_s", 0.1)): seconds, all above 0.
-
-    raises: UsageError for an unknown name, one that stands twice, or a time without its unit.
-    """
-    found: dict[str, float] = {}
-    for part in text.split(","):
-        match = _LIMIT.fullmatch(part)
-        if not match or match[1] not in LIMITS or float(match[2]) == 0:
-            names = ", ".join(LIMITS)
-            raise origin.refuse(shown(part.strip()), f"NAME=TIME with a name of {names} and a time as 500ms or 0.5s")
-        if f"{match[1]}_s" in found:
-            raise origin.refuse(f"{match[1]} twice", "each name once")
-        found[f"{match[1]}_s"] = float(match[2]) / (1000 if match[3] == "ms" else 1)
-    return tuple(found.items())
 
 
 def endpoint_url(text: str, origin: Origin, allow_remote: bool, allow_hint: str) -> str:

@@ -20,6 +20,7 @@ TAKEN_IN_S = 20.0  # how long the running service may take to notice a newly pre
 VARIANT_WORDS = frozenset(
     ("instruct", "chat", "it", "generic", "cpu", "gpu", "npu", "cuda", "trtrtx", "openvino", "qnn", "vitis", "webgpu")
 )
+NOT_RUNNING = "the kit's own service, not running"
 NONE = "(none)"  # stands for the model where an endpoint lists none
 Say = Callable[[str], None]
 
@@ -55,7 +56,7 @@ def connect(
             return _said(found, say)
         say(f"The foundry tool's service at {address} lists no model: the kit's own service is used.")
     if not start:
-        stopped = Endpoint(f"http://127.0.0.1:{port or service.PORT}", "the kit's own service, not running")
+        stopped = Endpoint(f"http://127.0.0.1:{port or service.PORT}", NOT_RUNNING)
         stopped.fault = RestError("refused", "the kit's service is not running")
         return stopped
     begun, fresh = service.start(port, say=say)

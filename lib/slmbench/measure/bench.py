@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import psutil
 
 from slmbench.config import Prompt, Settings
-from slmbench.errors import KitError
+from slmbench.errors import KitError, UsageError
 from slmbench.measure import stream
 from slmbench.records import OK, Row
 from slmbench.store import RunFolder
@@ -30,6 +30,7 @@ class Target(Protocol):
     alias: str
     id: str | None
     base_url: str | None
+    load_url: str | None
     device: str | None
     execution_provider: str | None
     reason: str | None
@@ -90,6 +91,20 @@ def count(targets: list[Target], settings: Settings) -> int:
     return available * settings.loads * (settings.warmup + len(settings.prompts) * settings.rounds)
 
 
+def check(targets: list[Target], settings: Settings) -> None:
+    """Whether the plan can be kept, asked before its first request.
+
+    raises: UsageError where models are to be loaded afresh and their loading is not ours to do.
+    """
+    fixed = [t for t in targets if t.reason is None and t.load_url is None]
+    if settings.loads > 1 and fixed:
+        names = ", ".join(t.alias for t in fixed)
+        found = (
+            f"loads: {settings.loads} was found, 1 was expected: {fixed[0].base_url} has no way to load {names} afresh"
+        )
+        raise UsageError(found, "leave loads out, or measure on the kit's own service: slmbench serve")
+
+
 def run(
     targets: list[Target], settings: Settings, loader: Loader, folder: RunFolder, headers: dict[str, str] | None = None
 ) -> Iterator[Row]:
@@ -97,7 +112,9 @@ def run(
 
     A model that can't be had, can't be loaded or keeps failing becomes a skipped row with its reason; the rest goes
     on. Cells that the folder has finished are left out. An interrupt is written down as a row, then raised.
+    raises: UsageError as `check`.
     """
+    check(targets, settings)
     bench = _Bench(settings, folder, headers or {})
     alive = [t for t in targets if t.reason is None]
     for load_index in range(settings.loads):

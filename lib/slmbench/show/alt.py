@@ -84,13 +84,14 @@ def samples(frame: pd.DataFrame, column: str) -> dict[str, pd.Series]:
 
 def failed(frame: pd.DataFrame) -> pd.Series:
     """Which rows are requests that gave no usable reply (skipped ones were never asked). bool Series."""
-    return (frame["status"] != "skipped") & (~frame["ok"] | ((frame["phase"] == "timed") & ~stats.usable(frame)))
+    asked = (frame["status"] != "skipped") & ~stats.superseded(frame)
+    return asked & (~frame["ok"] | ((frame["phase"] == "timed") & ~stats.usable(frame)))
 
 
 def counts(frame: pd.DataFrame, values: Mapping[str, pd.Series]) -> dict[str, str]:
     """Per model: "n = 12", "n = 10, 2 failed", "skipped"."""
     lost = frame[failed(frame) & (frame["phase"] == "timed")]["model"].value_counts()
-    skipped = set(frame.loc[frame["status"] == "skipped", "model"])
+    skipped = set(frame.loc[_skipped(frame), "model"])
     notes = {}
     for model, sample in values.items():
         note = [f"n = {len(sample)}"] if len(sample) or model not in skipped else []
@@ -101,8 +102,12 @@ def counts(frame: pd.DataFrame, values: Mapping[str, pd.Series]) -> dict[str, st
 
 def reasons(frame: pd.DataFrame) -> dict[str, str]:
     """Why a model failed or was skipped, in the words of its first such row."""
-    lost = frame[(failed(frame) & (frame["phase"] == "timed")) | (frame["status"] == "skipped")]
+    lost = frame[(failed(frame) & (frame["phase"] == "timed")) | _skipped(frame)]
     return {model: stats.reason(row) for model, row in lost.drop_duplicates("model").set_index("model").iterrows()}
+
+
+def _skipped(frame: pd.DataFrame) -> pd.Series:
+    return (frame["status"] == "skipped") & ~stats.superseded(frame)
 
 
 def positions(frame: pd.DataFrame) -> pd.Series:

@@ -51,7 +51,8 @@ def table(summary: pd.DataFrame, resources: Sequence[Mapping], entries: Mapping[
     """The comparison for people, one line a model; rounded here and nowhere before.
 
     summary: from `stats.summarise(frame)`. returns: columns with their units spelled out; "n/a" or NaN where there
-    is nothing. Model names and licences stand as they are: show it as a plain DataFrame or through `text.table`.
+    is nothing: memory and disk are measured or absent, never as listed. Model names and licences stand as they are:
+    show it as a plain DataFrame or through `text.table`.
     """
     import pandas as pd
 
@@ -70,7 +71,7 @@ def table(summary: pd.DataFrame, resources: Sequence[Mapping], entries: Mapping[
                 "Median decode speed (tokens/s)": sections.rounded(line["decode_tps_p50"]),
                 "Median output speed (tokens/s)": sections.rounded(line["output_tps_p50"]),
                 "Memory when loaded (MB)": sections.rounded(sections.typical(resources, model, "rss_loaded_mb")),
-                "Disk (MB)": sections.rounded(sections.disk(resources, entries, model)),
+                "Disk (MB)": sections.rounded(sections.typical(resources, model, "disk_mb")),
                 "Licence": sections.entry(entries, model, "licence") or text.MISSING,
             }
         )
@@ -95,12 +96,12 @@ def markdown(
         "### Failed and skipped": sections.not_measured(summary),
         "## Pictures": pictures,
         "## By prompt": [sections.by_prompt(frame, plan)],
-        "## A sample reply of each model": sections.samples(frame, plan),
+        "## Samples of the replies": sections.samples(frame, plan),
         "## Load, memory and footprint": sections.footprint(summary, resources, entries),
         "## Machine": [sections.facts(machine)],
         "## Method": sections.method(plan),
         "## How to repeat it": [sections.command(plan)],
-        "## What this does not tell": [sections.limits(frame)],
+        "## What this does not tell": [sections.limits(frame, summary)],
     }
     blocks = [block for title, body in parts.items() if body for block in (title, *body) if block]
     return "\n\n".join(blocks) + "\n"

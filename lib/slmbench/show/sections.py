@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import shlex
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slmbench.analyse import stats
 from slmbench.show import text
-from slmbench.show.verdict import median
+from slmbench.show.verdict import PAIRED, ROUNDS_FROM, median
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,11 +20,16 @@ DEFINITIONS = {
     "Time to first token (s)": "same start, to the arrival of the first chunk with content, in the same request.",
     "Decode speed (tokens/s)": "(output tokens − 1) / (latency − time to first token): generation without prefill.",
     "Output speed (tokens/s)": "output tokens / latency: what a user waits for.",
-    "Median": "the middle value; [..] is its 95 % order-statistic interval, from 6 requests on.",
+    "Median": "the middle value; [..] is its 95 % order-statistic interval, from 6 requests on, pooled over prompts.",
     "p95": "numpy's percentile of the requests seen, never outside their range; with an upper bound from n = 59.",
     "Identical replies": "to the same prompt, byte for byte; 3 of 3 proves only ≥ 37 % (95 % confidence).",
     "Memory (MB)": "of the server's processes. RSS includes pages shared with others, USS only their own.",
     "Outliers": stats.OUTLIER_RULE,
+}
+WHOLE = {  # what the names mean where replies are not streamed
+    "Latency (s)": "from just before the request is written to the arrival of the whole reply.",
+    "Time to first token (s)": "not measured: a reply that is not streamed arrives all at once.",
+    "Decode speed (tokens/s)": "not measured, for the same reason.",
 }
 MEMORY = {
     "rss_before_mb": "RSS before (MB)",
@@ -36,13 +41,17 @@ MEMORY = {
 }
 REMARKS = {"footprint": "alone, in a process of its own", "load": "in the service that was measured"}
 SETTINGS = ("rounds", "loads", "warmup", "max_tokens", "temperature", "seed", "stream", "concurrency", "deadline_s")
+SAMPLE_PROMPTS = 6  # of more prompts, the report shows the replies to the first ones
 
 
 def not_measured(summary: pd.DataFrame) -> list[str]:
-    """Which models failed or were skipped, how often, and why; [] when none."""
-    lost = summary[summary["status_note"] != ""]
+    """Which models failed, were skipped or were never timed, how often, and why; [] when none."""
+    lost = summary[(summary["status_note"] != "") | (summary["n_ok"] == 0)]
     lines = []
     for line in lost.to_dict("records"):
+        if not line["status_note"]:
+            lines.append(f"- {text.markdown(line['model'])}: {_untimed(line)}")
+            continue
         asked = line["n_ok"] + line["n_failed"]
         said = ["skipped"] if line["n_skipped"] else []
         if line["n_failed"]:
@@ -55,14 +64,21 @@ def not_measured(summary: pd.DataFrame) -> list[str]:
     return ["\n".join(lines)] if lines else []
 
 
+def _untimed(line: Mapping[str, Any]) -> str:
+    """Why a model that neither failed nor was skipped has no measured request."""
+    if line["n_invalid"]:
+        return "not measured. In every timed request the clock jumped, or the machine slept."
+    return "not measured. The run ended before a timed request of it did."
+
+
 def by_prompt(frame: pd.DataFrame, plan: Mapping[str, Any]) -> str:
     """One line per prompt and model, prompts in the order of the plan."""
     import pandas as pd
 
     same = stats.determinism(frame).set_index(["prompt_id", "model"])
-    summary = stats.summarise(frame[frame["prompt_id"].notna()], by=("prompt_id", "model"))
-    planned = [prompt["id"] for prompt in plan.get("prompts") or ()]
-    place = {prompt: number for number, prompt in enumerate(dict.fromkeys([*planned, *summary["prompt_id"]]))}
+    timed = frame[(frame["phase"] == "timed") & frame["prompt_id"].notna()]
+    summary = stats.summarise(timed, by=("prompt_id", "model"))
+    place = {prompt: number for number, prompt in enumerate(_in_order(plan, summary["prompt_id"]))}
     lines = []
     models = {model: number for number, model in enumerate(dict.fromkeys(frame["model"]))}
     for line in sorted(summary.to_dict("records"), key=lambda line: (place[line["prompt_id"]], models[line["model"]])):
@@ -83,19 +99,43 @@ def by_prompt(frame: pd.DataFrame, plan: Mapping[str, Any]) -> str:
     return text.table(pd.DataFrame(lines)) if lines else "No prompt was asked."
 
 
+def _in_order(plan: Mapping[str, Any], seen: Iterable[str]) -> list[str]:
+    """The ids of all prompts: as planned, then any others as they were seen."""
+    return list(dict.fromkeys([*(prompt["id"] for prompt in plan.get("prompts") or ()), *seen]))
+
+
 def samples(frame: pd.DataFrame, plan: Mapping[str, Any]) -> list[str]:
-    """Each model's first timed reply, in a block that it can't leave."""
-    prompts = {prompt["id"]: prompt["text"] for prompt in plan.get("prompts") or ()}
-    good = frame[stats.usable(frame) & frame["text"].notna()]
-    lines = []
-    for row in good.drop_duplicates("model").to_dict("records"):
-        reply, remark = text.shortened(row["text"])
-        asked = text.shortened(str(prompts.get(row["prompt_id"], row["prompt_id"])), 200)[0]
-        remark = f" ({remark})" if remark else ""
-        lines += [f"### {text.markdown(row['model'])}", f"To “{text.markdown(asked)}”{remark}:"]
-        lines.append(text.fenced(reply) if reply else "Nothing but reasoning.")
-    untouched = "Untouched replies of language models: what they claim is not this report's claim."
-    return [untouched, *lines] if lines else ["No reply was received."]
+    """One reply of each model to the same prompts, side by side, each in a block that it can't leave.
+
+    The prompts are the first `SAMPLE_PROMPTS` of the plan that were answered at all; the reply is that of the first
+    round of the first load, or the next one that there is.
+    """
+    texts = {prompt["id"]: prompt["text"] for prompt in plan.get("prompts") or ()}
+    good = frame[stats.usable(frame) & frame["text"].notna() & frame["prompt_id"].notna()]
+    if good.empty:
+        return ["No reply was received."]
+    models = [model for model in dict.fromkeys(frame["model"]) if (good["model"] == model).any()]
+    first = good.sort_values(["load_index", "round"], kind="stable").drop_duplicates(["prompt_id", "model"])
+    replies = first.set_index(["prompt_id", "model"])["text"].to_dict()
+    answered = set(good["prompt_id"])
+    prompts = [prompt for prompt in _in_order(plan, good["prompt_id"]) if prompt in answered]
+    blocks = ["Untouched replies of language models: what they claim is not this report's claim."]
+    for prompt in prompts[:SAMPLE_PROMPTS]:
+        asked = text.shortened(str(texts.get(prompt, prompt)), 200)[0]
+        blocks += [f"### {text.markdown(prompt)}", f"To “{text.markdown(asked)}”:"]
+        for model in models:
+            blocks += _sample(model, replies.get((prompt, model)))
+    if len(prompts) > SAMPLE_PROMPTS:
+        blocks.append(f"The first {SAMPLE_PROMPTS} of {len(prompts)} prompts; every reply is in rows.csv.")
+    return blocks
+
+
+def _sample(model: str, reply: str | None) -> list[str]:
+    if reply is None:
+        return [f"**{text.markdown(model)}**: no usable reply."]
+    shown, remark = text.shortened(reply)
+    title = f"**{text.markdown(model)}**{f' ({remark})' if remark else ''}:"
+    return [title, text.fenced(shown) if shown else "Nothing but reasoning."]
 
 
 def footprint(summary: pd.DataFrame, resources: Sequence[Mapping], entries: Mapping[str, Any]) -> list[str]:
@@ -120,7 +160,8 @@ def footprint(summary: pd.DataFrame, resources: Sequence[Mapping], entries: Mapp
         }
         for model in summary["model"]
     ]
-    return [measured, text.table(pd.DataFrame(known))] if known else [measured]
+    listed = "As models.json lists them; not measured here:"
+    return [measured, listed, text.table(pd.DataFrame(known))] if known else [measured]
 
 
 def facts(values: Mapping[str, Any]) -> str:
@@ -143,14 +184,21 @@ def method(plan: Mapping[str, Any]) -> list[str]:
     """How it was measured: settings, prompts, and what the names mean."""
     settings = {name: plan[name] for name in (*SETTINGS, "endpoint", "started_at", "hash", "versions") if name in plan}
     prompts = [f"- {text.markdown(p['id'])}: {text.markdown(p['text'])}" for p in plan.get("prompts") or ()]
+    streamed = plan.get("stream", True)
+    request = (
+        "One streamed request gives all of its numbers."
+        if streamed
+        else "Replies were not streamed: a request gives its latency, and no time to first token and no decode speed."
+    )
+    meanings = DEFINITIONS if streamed else DEFINITIONS | WHOLE
     return [
-        "One streamed request gives all of its numbers. Warm-up requests are kept apart and are in no statistic. "
-        "The order of models, prompts and rounds is shuffled by the seed.",
+        f"{request} Warm-up requests are kept apart and are in no statistic. "
+        "The order of models, prompts and rounds is shuffled by the seed. "
+        f"A model is called fastest only from {ROUNDS_FROM} rounds of every prompt, with intervals of the median that "
+        "do not overlap and medians at least 5 % apart.",
         facts(settings),
         "\n".join(["Prompts:\n", *prompts]) if prompts else "",
-        "\n".join(
-            ["What the names mean:\n", *(f"- {name}: {text.markdown(why)}" for name, why in DEFINITIONS.items())]
-        ),
+        "\n".join(["What the names mean:\n", *(f"- {name}: {text.markdown(why)}" for name, why in meanings.items())]),
     ]
 
 
@@ -162,7 +210,7 @@ def command(plan: Mapping[str, Any]) -> str:
     return text.fenced(given if isinstance(given, str) else shlex.join(given))
 
 
-def limits(frame: pd.DataFrame) -> str:
+def limits(frame: pd.DataFrame, summary: pd.DataFrame) -> str:
     """What a reader may be tempted to conclude, and can't."""
     loads = frame.loc[stats.usable(frame), "load_index"].nunique()
     lines = [
@@ -170,6 +218,8 @@ def limits(frame: pd.DataFrame) -> str:
         "- Speed is not quality: read the replies, score them, then choose.",
         "- CSV files are UTF-8 without a byte-order mark; in Excel use Data > From Text/CSV and 65001 (UTF-8).",
     ]
+    if (summary["prompts"] > 1).any():
+        lines.insert(0, f"- n pools the prompts: intervals are of this mix of prompts, not of others. {PAIRED}")
     if loads <= 1:
         lines.insert(0, "- Each model was loaded once: intervals hold within this session, not across loads.")
     if (frame["concurrency"] == 1).all():
@@ -188,12 +238,6 @@ def typical(resources: Sequence[Mapping], model: str, name: str) -> float | None
     """The median of a model's measurements of one kind; None without any."""
     found = [r[name] for r in resources if r["model"] == model and r.get(name) is not None]
     return statistics.median(found) if found else None
-
-
-def disk(resources: Sequence[Mapping], entries: Mapping[str, Any], model: str) -> float | None:
-    """MB on disk: measured, else as listed in models.json."""
-    measured = typical(resources, model, "disk_mb")
-    return entry(entries, model, "size_mb") if measured is None else measured
 
 
 def entry(entries: Mapping[str, Any], model: str, name: str) -> Any:

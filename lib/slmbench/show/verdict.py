@@ -12,19 +12,22 @@ from slmbench.show.text import MISSING, markdown, number
 if TYPE_CHECKING:
     import pandas as pd
 
+ROUNDS_FROM = 6  # of each prompt: below, no model is called fastest, however many prompts there are
 GAP = 1.05  # a smaller ratio of medians is no difference that anybody would choose by
+PAIRED = "A comparison in pairs, request by request, is not made yet."
 LENGTH_GAP = 1.2  # ratio of mean reply lengths from which latencies compare different amounts of work
 
 
 def headline(summary: pd.DataFrame) -> list[str]:
     """The verdict on latency, then remarks that limit it; each a sentence or two of Markdown.
 
-    summary: from `stats.summarise(frame)`. A model is called fastest only if every other model's interval of the
-    median lies above its own and the medians are 5 % apart; otherwise the models are not told apart.
+    summary: from `stats.summarise(frame)`. A model is called fastest only from 6 rounds of every prompt, and if every
+    other model's interval of the median lies above its own and the medians are 5 % apart; otherwise the models are not
+    told apart. The intervals are of all requests of a model, whatever their prompt.
     """
     lines = [line for line in summary.to_dict("records") if line["latency_s_n"]]
     lines.sort(key=lambda line: line["latency_s_p50"])
-    first = _verdict(lines) if lines else "Nothing was measured: no model gave a usable reply."
+    first = _verdict(lines) if lines else "Nothing was measured: no timed request gave a usable reply."
     return [f"**{first}**", *_remarks(lines, len(summary))]
 
 
@@ -32,15 +35,22 @@ def _verdict(lines: Sequence[Mapping[str, Any]]) -> str:
     best, rivals = lines[0], lines[1:]
     if not rivals:
         return f"Measured, with nothing to compare it with: {_named(best)}."
-    if min(line["latency_s_n"] for line in lines) < stats.MEDIAN_FROM:
+    few = min(_rounds(line, lines) for line in lines)
+    if few < ROUNDS_FROM:
         seen = "; ".join(map(_named, lines))
-        return f"Can't tell the models apart on so few requests. Latencies seen, indicative only: {seen}."
+        rounds = f"a comparison needs {ROUNDS_FROM} rounds of every prompt, and this run has {few}"
+        return f"Can't tell the models apart: {rounds}. Latencies seen, indicative only: {seen}."
     near = [line for line in rivals if not _slower(line, best)]
     far = [line for line in rivals if line not in near]
     if not near:
         return f"Fastest median latency in this run: {_named(best)}. Then {'; '.join(map(_named, far))}."
     apart = f"Can't tell apart on median latency: {'; '.join(map(_named, [best, *near]))}."
     return f"{apart} Slower than {markdown(best['model'])}: {'; '.join(map(_named, far))}." if far else apart
+
+
+def _rounds(line: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> int:
+    """How often every prompt was answered by this model: 0 where another model was asked more prompts."""
+    return line["repeats_min"] if line["prompts"] == max(other["prompts"] for other in lines) else 0
 
 
 def _slower(line: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
@@ -54,6 +64,12 @@ def _remarks(lines: Sequence[Mapping[str, Any]], models: int) -> list[str]:
         fewest = min(line["latency_s_n"] for line in lines)
         equal = len({line["latency_s_n"] for line in lines}) == 1
         remarks.append(f"{'Each model' if equal else 'The model with the fewest requests'} has {stats.claim(fewest)}.")
+        prompts = max(line["prompts"] for line in lines)
+        if prompts > 1:
+            remarks.append(
+                f"n pools {prompts} prompts: medians and intervals are of this mix of prompts, and its requests are "
+                f"no independent draws. {PAIRED}"
+            )
     if len(lines) < models:
         remarks.append(f"{models - len(lines)} of {models} models could not be measured: see Failed and skipped.")
     lengths = {line["model"]: line["output_tokens_mean"] for line in lines}
