@@ -7,6 +7,8 @@ import nbformat
 import pytest
 
 from slmbench import config, store
+from support.replies import plain
+from support.server import Server
 
 pytestmark = pytest.mark.timeout(180)
 BASE = ("-p", "max_tokens", "8", "-p", "acceleration", "")
@@ -45,13 +47,30 @@ def test_models_given_as_text_and_a_folder_to_write_to(papermill, tmp_path):
         (("-p", "rounds", "many"), "rounds"),
         (("-p", "models", "tiny-z"), "tiny-z"),
         (("-p", "endpoint", "http://example.org"), "example.org"),
+        (("-p", "out", "/dev/null"), "is a file"),
+        (("-p", "models", "tiny-a", "-p", "acceleration", "tiny-a,tiny-z"), "tiny-z"),
     ],
 )
 def test_bad_parameters_stop_it_before_any_request(papermill, tmp_path, arguments, said):
-    done, _ = papermill(*arguments, *BASE)
+    base = BASE if "acceleration" not in arguments else BASE[:3]
+    done, _ = papermill(*arguments, *base)
     assert done.returncode != 0
     assert said in done.stderr
+    assert "UsageError" in done.stderr or "StoreError" in done.stderr
     assert run_folders(tmp_path) == []
+
+
+@pytest.mark.parametrize("answers", ["refused", "HTML"])
+def test_an_endpoint_that_does_not_answer_has_its_row_and_a_cure(papermill, tmp_path, answers):
+    page = plain(b"<h1>Hello</h1>", kind="text/html")
+    with Server([page]) as server:
+        address = "http://127.0.0.1:9" if answers == "refused" else server.root
+        done, _ = papermill("-p", "endpoint", address, *BASE)
+    assert done.returncode != 0
+    assert "NothingMeasured" in done.stderr and "->" in done.stderr
+    [folder] = run_folders(tmp_path)
+    [row] = store.read(folder).rows
+    assert row.status == {"refused": "refused", "HTML": "protocol_error"}[answers]
 
 
 def test_acceleration_compares_two_models(papermill):
