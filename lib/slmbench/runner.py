@@ -218,7 +218,7 @@ def finish(rows: Sequence[Row]) -> None:
 def _told(record: dict[str, Any]) -> str:
     if "error" in record:
         return f"{record['model']}: memory not measured: {record['error']}"
-    held = record["uss_loaded_mb"] or record["rss_loaded_mb"]
+    held = record["rss_loaded_mb"]  # what the report's main table calls memory; USS stands beside it there
     disk = f", {record['disk_mb']:,.0f} MB on disk" if "disk_mb" in record else ""
     return f"{record['model']}: loads in {record['load_s']:.1f} s, {held:,.0f} MB loaded{disk}"
 

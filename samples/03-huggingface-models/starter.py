@@ -1,7 +1,7 @@
 """Starter project: a report generator that compares models. It runs as it is, and three gaps in it are yours to fill.
 
-    python samples/03-huggingface-models/starter.py                  measures what models.json names, then reports
-    python samples/03-huggingface-models/starter.py --run RUN        reports on a run folder that is there
+    .venv/bin/python samples/03-huggingface-models/starter.py              measures what models.json names, then reports
+    .venv/bin/python samples/03-huggingface-models/starter.py --run RUN    reports on a run folder that is there
 
 It writes into the run folder: comparison.csv, comparison.md and scores_to_fill.csv. The models, the prompts and the
 rounds are in models.json and prompts.json beside this file. One way to fill the gaps is solution.py.

@@ -1,7 +1,7 @@
 """A light benchmark over a list of models: rounds of one prompt, and the result as a JSON list.
 
-    python samples/03-oss-models/benchmark_models.py
-    python samples/03-oss-models/benchmark_models.py --models smollm2-135m-int4,smollm2-135m-int8 --rounds 5
+    .venv/bin/python samples/03-oss-models/benchmark_models.py
+    .venv/bin/python samples/03-oss-models/benchmark_models.py --models smollm2-135m-int4,smollm2-135m-int8 --rounds 5
 
 Each object of the list has: model, rounds, latency_avg and latency_p95 (s), tokens_per_sec_avg (total tokens over
 latency, mean), sample (the start of a reply); then status, n_ok, n_failed, error and ttft_avg (s).

@@ -1,7 +1,7 @@
 """The default summariser for an edge device: every prompt over every model, compared, with a report.
 
-    python samples/session03/benchmark_oss_models.py
-    BENCH_MODELS=smollm2-135m-int4,smollm2-135m-int8 BENCH_ROUNDS=5 python samples/session03/benchmark_oss_models.py
+    .venv/bin/python samples/session03/benchmark_oss_models.py
+    BENCH_MODELS=smollm2-135m-int4 BENCH_ROUNDS=5 .venv/bin/python samples/session03/benchmark_oss_models.py
 
 Environment, all optional: BENCH_MODELS (a,b), BENCH_ROUNDS, BENCH_PROMPT (one prompt instead of the set),
 BENCH_STREAM (0: without time to first token), BENCH_MAX_TOKENS, BENCH_TEMPERATURE, FOUNDRY_LOCAL_ENDPOINT.

@@ -1,7 +1,7 @@
 """Rerun the main notebook over a grid of parameters with papermill: a run folder each, and one merged table.
 
-    python samples/session03/rerun_grid.py --out grid --max-tokens 32,96 --temperature 0,0.7
-    python samples/session03/rerun_grid.py --out grid --models smollm2-135m-int4 smollm2-135m-int8,smollm2-135m-int4
+    .venv/bin/python samples/session03/rerun_grid.py --out grid --max-tokens 32,96 --temperature 0,0.7
+    .venv/bin/python samples/session03/rerun_grid.py --out grid --models smollm2-135m-int4 smollm2-135m-int8
 
 Every combination of --models (one set a word), --max-tokens and --temperature is one run. A combination whose folder
 holds a finished run is not run again; one that fails is named at the end, and the rest goes on.

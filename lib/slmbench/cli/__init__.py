@@ -112,7 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = e.exit_code
     except KeyboardInterrupt:
         print(
-            "\nslmbench: stopped. What was measured is kept; slmbench run --out DIR --resume goes on.", file=sys.stderr
+            "\nslmbench: stopped. What was measured is kept. To go on: the same command, its run folder as --out, --resume.",
+            file=sys.stderr,
         )
         code = 130
     sys.exit(code)

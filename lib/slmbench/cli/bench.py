@@ -7,6 +7,7 @@ import json
 import sys
 
 from slmbench import config, runner, store
+from slmbench.analyse.listing import summary_list
 from slmbench.cli.here import Stages
 from slmbench.endpoint import connect, resolve
 from slmbench.endpoint.probe import PROMPT, probe as ask
@@ -69,13 +70,22 @@ def run(given: argparse.Namespace) -> int:
             fetching=stages,
             say=_aloud,
         )
+    result = summary_list(done.rows)
     if given.json:
-        from slmbench.analyse.listing import summary_list
-
-        print(json.dumps({"run": str(done.path), "models": summary_list(done.rows)}, indent=1, ensure_ascii=False))
-    _aloud(f"Report: slmbench report {done.path}")
+        print(json.dumps({"run": str(done.path), "models": result}, indent=1, ensure_ascii=False))
+    for model in result:
+        _aloud(_in_words(model))
+    _aloud(f"Make the report: slmbench report {done.path}")
     runner.finish(done.rows)
     return 0
+
+
+def _in_words(model: dict) -> str:
+    """One line of the result for people; the report has the rest."""
+    if not model["n_ok"]:
+        return f"{model['model']}: nothing measured ({model['status']})"
+    first = "" if model["ttft_avg"] is None else f", first token after {model['ttft_avg']:.3f} s"
+    return f"{model['model']}: mean latency {model['latency_avg']:.3f} s{first} (n = {model['n_ok']})"
 
 
 def report(given: argparse.Namespace) -> int:
