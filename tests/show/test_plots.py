@@ -134,7 +134,7 @@ def test_acceleration_has_the_ratio_in_its_title():
     latency = {"1 CPU thread": 2.0, "2 CPU threads": 1.0}
     rows = [request(m, p, i, x) for m, x in latency.items() for p in ("p", "q") for i in range(3)]
     ax = plots.acceleration(to_frame(rows), "1 CPU thread", "2 CPU threads")
-    assert ax.get_title(loc="left") == "2 CPU threads / 1 CPU thread\nlatency × 0.50 (6 pairs)"
+    assert ax.get_title(loc="left") == "2 CPU threads / 1 CPU thread\nlatency × 0.50 (6 pairs, 0.50 to 0.50)"
     assert [c.get_offsets()[:, 0].tolist() for c in ax.collections[1:]] == [[2.0, 2.0], [1.0, 1.0]]
     assert legend(ax) == ["1 CPU thread (n = 6)", "2 CPU threads (n = 6)"]
 
@@ -142,7 +142,7 @@ def test_acceleration_has_the_ratio_in_its_title():
 def test_acceleration_by_device():
     rows = [request("m", number=i, latency=x, device=d) for d, x in (("cpu", 4.0), ("gpu", 1.0)) for i in range(2)]
     ax = plots.acceleration(to_frame(rows), "cpu", "gpu", by="device")
-    assert "gpu / cpu\nlatency × 0.25 (2 pairs)" in ax.get_title(loc="left")
+    assert "gpu / cpu\nlatency × 0.25 (2 pairs, 0.25 to 0.25)" in ax.get_title(loc="left")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = e.exit_code
     except KeyboardInterrupt:
         print(
-            "\nslmbench: stopped. What was measured is kept. To go on: the same command, its run folder as --out, --resume.",
+            "\nslmbench: stopped; what was measured is kept. To go on: the same command with --out FOLDER --resume.",
             file=sys.stderr,
         )
         code = 130

@@ -133,11 +133,15 @@ def token_note(frame: pd.DataFrame) -> list[str]:
 
 
 def ratio_text(ratio: pd.Series, column: str) -> str:
-    """For instance "latency × 0.58 (12 pairs)": the geometric mean. ratio: shape (n,), positive, NaN left out."""
+    """For instance "latency × 0.58 (12 pairs, 0.41 to 0.70)": the geometric mean, and the lowest and highest pair.
+
+    ratio: shape (n,), positive, NaN left out.
+    """
     logs = [math.log(value) for value in ratio.dropna()]
     if not logs:
         return "no pair was measured"
-    return f"{quantity(column).lower()} × {math.exp(math.fsum(logs) / len(logs)):.2f} ({len(logs)} pairs)"
+    span = f"{math.exp(min(logs)):.2f} to {math.exp(max(logs)):.2f}"
+    return f"{quantity(column).lower()} × {math.exp(math.fsum(logs) / len(logs)):.2f} ({len(logs)} pairs, {span})"
 
 
 def _numbers(model: str, sample: pd.Series, column: str) -> str:

@@ -159,9 +159,11 @@ def acceleration(
             marks[name] = ax.scatter(medians[side], lines, s=size, color=look.color, marker=look.marker, zorder=3)
     parts.rows(ax, [theme.wrap(str(prompt), parts.width(ax)) for prompt in medians.index])
     parts.legend(ax, marks, dict.fromkeys((base, other), f"n = {len(both)}"))
-    title = f"{theme.wrap(other, 19, 1)} / {theme.wrap(base, 19, 1)}"
+    short = max(len(base), len(other)) <= 19  # a name that was cut would lose what tells the two apart
+    title = f"{other} / {base}" if short else "Second / first"
     title += f"\n{alt.ratio_text(both['ratio'], column)}" if len(both) else ""
-    note = "Marks: medians per prompt. Ratio: geometric mean over pairs with the same prompt, load and round."
+    note = "Marks: medians per prompt. Ratio: geometric mean over pairs with the same prompt, load and round"
+    note += "; below 1 the second is faster." if column.endswith("_s") else "."
     parts.finish(ax, {side: both[side] for side in ("base", "other")}, title, column, note=note)
     return ax
 
