@@ -1,6 +1,5 @@
 """A corpus of parameters, variables and run entries that are refused: by name, with what was found and expected."""
 
-import dataclasses
 import json
 
 import pytest
@@ -60,17 +59,6 @@ REFUSED = {
     "space in the address": ({"endpoint": "http://local host"}, ["endpoint (parameter)", "spaces"]),
     "letters like ours": ({"endpoint": "http://ⓛocalhost"}, ["endpoint (parameter)"]),
     "port only": ({"endpoint": 5273}, ["endpoint (parameter)", "5273 was found", "text"]),
-    "limits": ({"slo": "ttft=500ms"}, ["slo (parameter)", '"ttft=500ms" was found', "not implemented yet"]),
-    "eight at once": (
-        {"concurrency": 8},
-        ["concurrency (parameter)", "8 was found, 1 was expected", "not implemented"],
-    ),
-    "no request at once": ({"concurrency": 0}, ["concurrency (parameter)", "0 was found, 1 was expected"]),
-    "retries": ({"retries": 3}, ["retries (parameter)", "3 was found, 0 was expected", "not implemented yet"]),
-    "a rate": ({"rate": 5}, ["rate (parameter)", "5 was found, nothing was expected", "not implemented yet"]),
-    "a budget": ({"budget_s": 60}, ["budget_s (parameter)", "60 was found", "not implemented yet"]),
-    "a precision": ({"precision_pct": 5}, ["precision_pct (parameter)", "5 was found", "not implemented yet"]),
-    "a nonce": ({"nonce": True}, ["nonce (parameter)", "true was found, false was expected", "not implemented yet"]),
     "models file is a number": ({"models_file": 5}, ["models file", "the path of a file"]),
 }
 
@@ -108,24 +96,6 @@ def test_a_bad_variable_is_refused_by_its_name(variable, text, fragments):
     for fragment in [f"{variable} (environment variable)", *fragments]:
         assert fragment in caught.value.message
     assert caught.value.cure
-
-
-@pytest.mark.parametrize(
-    "more",
-    [{"concurrency": 8}, {"retries": 1}, {"rate": 5.0}, {"nonce": True}, {"budget_s": 9.0}, {"precision_pct": 5.0}],
-)
-def test_what_is_not_built_is_refused_however_it_is_set(more):
-    """A run must not note as a fact what it did not do."""
-    [name] = more
-    with pytest.raises(UsageError, match=f"{name}: .* not implemented yet"):
-        dataclasses.replace(config.settings(environ={}), **more)
-
-
-def test_the_defaults_of_what_is_not_built_may_be_said(tmp_path):
-    said = {"concurrency": 1, "retries": 0, "nonce": False, "rate": None, "slo": None, "budget_s": None}
-    path = tmp_path / "m.json"
-    path.write_text(json.dumps({"run": said}), encoding="utf-8")
-    assert config.settings(path, environ={}) == config.settings(environ={})
 
 
 def test_a_variable_that_a_parameter_overrides_is_not_looked_at():

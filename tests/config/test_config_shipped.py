@@ -4,8 +4,11 @@ import json
 import unicodedata
 
 import pytest
+from hypothesis import example, given, settings, strategies as st
 
 from slmbench import config, paths
+from slmbench.config import checking
+from slmbench.errors import UsageError
 from slmbench.models import EMBEDDED
 
 FOUR = (
@@ -126,6 +129,39 @@ def test_every_key_of_a_schema_is_described(name):
     schema = json.loads(paths.data_file(f"{name}.schema.json").read_text(encoding="utf-8"))
     assert schema["description"]
     walk(schema, name)
+
+
+@pytest.mark.parametrize("name", ["models", "prompts"])
+def test_the_files_that_are_taken_as_checked_are_valid(name, monkeypatch):
+    """Change the digest in config/checking.py with the file: until then it is checked at every start (50 ms)."""
+    value = json.loads(paths.data_file(f"{name}.json").read_text(encoding="utf-8"))
+    schema = f"{name}.schema.json"
+    assert checking.digest(value) == checking._SHIPPED[schema]
+    monkeypatch.setattr(checking, "_SHIPPED", {})
+    checking.check(value, schema, str, "")
+    with pytest.raises(UsageError, match='unknown key "more"'):
+        checking.check({**value, "more": 1}, schema, lambda place: place or "top level", "")
+
+
+RUN = json.loads(paths.data_file("models.schema.json").read_text(encoding="utf-8"))["definitions"]["run"]["properties"]
+SINGLE = {n: d for n, d in RUN.items() if not {"array", "object"} & set(d["type"])}
+
+
+@pytest.mark.parametrize("name", SINGLE)
+@given(value=st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9))
+@example(value="poisson")
+@example(value=0.1)
+@example(value=10000)
+@settings(deadline=None, database=None, max_examples=60)
+def test_a_single_value_is_judged_as_the_schemas_validator_does(name, value):
+    try:
+        checking.check({"run": {name: value}}, "models.schema.json", str, "")
+        valid = True
+    except UsageError:
+        valid = False
+    if "integer" in RUN[name]["type"] and isinstance(value, float):
+        valid = False  # JSON Schema takes 3.0 for a whole number
+    assert checking.fits(value, RUN[name]) == valid
 
 
 def test_capability_tags_are_a_small_vocabulary_that_is_in_use(models):

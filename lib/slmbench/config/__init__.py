@@ -2,6 +2,7 @@
 
 from slmbench.config.checking import nearest
 from slmbench.config.models import ModelEntry, ModelsFile, entry_for, entry_from, read_models
+from slmbench.config.options import as_options
 from slmbench.config.prompts import Prompt, Rubric, read_prompts, read_rubrics
 from slmbench.config.settings import Settings, plan_hash, settings
 
@@ -11,6 +12,7 @@ __all__ = [
     "Prompt",
     "Rubric",
     "Settings",
+    "as_options",
     "entry_for",
     "entry_from",
     "nearest",

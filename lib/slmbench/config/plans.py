@@ -1,4 +1,5 @@
-"""Two plans of one run folder: whether the newer one only asks for more, so that all that was measured still counts."""
+"""Two plans beside each other: whether one only asks for more than the other, so that all that was measured still
+counts; and in what they differ."""
 
 from __future__ import annotations
 
@@ -9,10 +10,23 @@ from typing import Any
 GROWS = ("rounds", "loads")  # may grow, as models may be added
 # What may change, as it does not alter what a request measures.
 FACTS = ("run", "hash", "started_at", "command", "versions", "targets", "entries", "prompts_from", "out", "resume")
+_UNSAID: Mapping[str, Any] = {  # of a plan that is older than the setting
+    "concurrency": 1,
+    "rate": None,
+    "arrivals": "poisson",
+    "precision_pct": None,
+    "budget_s": None,
+    "slo": {},
+    "retries": 0,
+    "nonce": False,
+}
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What keeps `new` from going on with `old`, each as `name: old -> new`; [] if it asks for the same or more.
+
+    More is: more rounds, loads, models or levels of concurrency; a precision where none was asked for; a larger budget
+    (or none) for one that was.
 
     >>> changes({"rounds": 2, "seed": 0}, {"rounds": 3, "seed": 1})
     ['seed: 0 -> 1']
@@ -24,18 +38,57 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """In which settings two plans differ, each as `name: one -> other`; bookkeeping and the server's address left out.
+
+    Prompts are told by their ids: those that only one plan has, and those whose text differs.
+
+    >>> differences({"rounds": 2, "seed": 0}, {"rounds": 3, "seed": 0})
+    ['rounds: 2 -> 3']
+    """
+    names = sorted({*one, *other} - {*FACTS, "endpoint", "allow_remote", "prompts"})
+    told = [
+        f"{name}: {_short(_said(name, one))} -> {_short(_said(name, other))}"
+        for name in names
+        if _said(name, one) != _said(name, other)
+    ]
+    return told + _prompts(one, other)
+
+
+def _prompts(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """How the prompts of two plans differ."""
+    texts, others = ({p["id"]: p["text"] for p in plan.get("prompts") or ()} for plan in (one, other))
+    changed = [i for i, text in texts.items() if others.get(i, text) != text]
+    found = {
+        "with another text": changed,
+        "in the first run only": [i for i in texts if i not in others],
+        "in the second run only": [i for i in others if i not in texts],
+    }
+    return [f"prompts {how}: {', '.join(ids)}" for how, ids in found.items() if ids]
+
+
 def _extends(name: str, old: Any, new: Any) -> bool:
     """Whether a new value of the plan leaves all that was measured under the old one in its place."""
     if name == "models":
         return set(old or ()) <= set(new or ())
     if name in GROWS:
         return (old or 1) <= (new or 1)
+    if name == "concurrency":
+        return set(_levels(old)) <= set(_levels(new))
+    if name == "precision_pct" and old is None:
+        return True  # further rounds of what was measured
+    if name == "budget_s":
+        return new is None or (old is not None and old <= new)
     return old == new
+
+
+def _levels(value: int | list[int]) -> list[int]:
+    return [value] if isinstance(value, int) else value
 
 
 def _said(name: str, plan: Mapping[str, Any]) -> Any:
     """A value of a plan; of the endpoint only which server it is: the kit's own may come back on another port."""
-    value = plan.get(name)
+    value = plan.get(name, _UNSAID.get(name))
     if name != "endpoint" or not isinstance(value, Mapping):
         return value
     if value.get("own"):

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slmbench.config.checking import check, did_you_mean, schema, shown
+from slmbench.config.checking import did_you_mean, fits, misfit, schema, shown
+from slmbench.config.limits import limits
 from slmbench.config.models import ModelsFile, read_models
 from slmbench.config.prompts import DEFAULT_SET, Prompt, looks_like_file, prompts_from_texts, read_prompts
 from slmbench.config.reading import as_path, clean
-from slmbench.config.values import Origin, endpoint_url, from_text, model_names, refuse_faults
+from slmbench.config.together import refuse_clashes
+from slmbench.config.values import Origin, endpoint_url, from_text, model_names, refuse_faults, streams
 from slmbench.errors import UsageError
 
 ENVIRONMENT: Mapping[str, str] = {
@@ -26,10 +28,6 @@ ENVIRONMENT: Mapping[str, str] = {
     "temperature": "BENCH_TEMPERATURE",
     "endpoint": "FOUNDRY_LOCAL_ENDPOINT",
 }
-
-
-# What is still to be built can have its default and nothing else: a run must not note what it did not do.
-NOT_BUILT = ("concurrency", "rate", "precision_pct", "budget_s", "slo", "retries", "nonce")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +45,11 @@ class Settings:
     seed: int = 0  # for the order of requests, and for the server's sampling
     stream: bool = True
     deadline_s: float = 120.0  # for one whole request
-    concurrency: int = 1  # requests at once
-    rate: float | None = None  # open loop: requests started each second
+    concurrency: tuple[int, ...] = (1,)  # requests at once; several numbers are measured one after the other
+    rate: float | None = None  # open loop: requests started each second, whether or not replies have come
+    arrivals: str = "poisson"  # of an open loop: poisson (independent users) | constant (evenly spaced)
     precision_pct: float | None = None  # measure until the median's interval is this narrow to either side
-    budget_s: float | None = None  # for the whole run
+    budget_s: float | None = None  # of measuring; ends what precision_pct asks for
     slo: tuple[tuple[str, float], ...] = ()  # limits of a good reply, as (("ttft_s", 0.5),)
     retries: int = 0  # further recorded attempts after a failed request
     nonce: bool = False  # begin every prompt differently, against prefix caches
@@ -58,19 +57,17 @@ class Settings:
     allow_remote: bool = False  # whether the endpoint may be another machine
 
     def __post_init__(self) -> None:
-        """raises: UsageError for a setting of `NOT_BUILT` that isn't as by default, however it came here."""
-        for name in NOT_BUILT:
-            value, only = getattr(self, name), _DEFAULTS[name]
-            if value != only:
-                message = f"{name}: {shown(value)} was found, {only!r} was expected: it is not implemented yet"
-                raise UsageError(message, f"Leave {name} out.")
+        """raises: UsageError for settings that do not go together, however they came here."""
+        refuse_clashes({f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, for plan.json: models null for auto, prompts as objects, slo as {name: seconds}."""
+        """Plain JSON values, for plan.json: models null for auto, prompts as objects, slo as {name: seconds},
+        concurrency as a number where it is one."""
         plain = dataclasses.asdict(self)
         plain["prompts"] = [{**p, "aspects": list(p["aspects"])} for p in plain["prompts"]]
         plain["models"] = None if self.models is None else list(self.models)
         plain["slo"] = dict(self.slo)
+        plain["concurrency"] = self.concurrency[0] if len(self.concurrency) == 1 else list(self.concurrency)
         return plain
 
 
@@ -89,7 +86,8 @@ def settings(
 
     models_file: a path or what `read_models` returned; the kit's own data/models.json if left out or "auto".
     given: fields of `Settings`. None and "auto" mean: not said here. `models` may be a list or "a,b"; `prompts` the
-        name of a set, a file, a list of texts, or of `Prompt`s.
+        name of a set, a file, a list of texts, or of `Prompt`s; `concurrency` a number, a list or "1,2,4"; `slo` as
+        "ttft=500ms,tpot=100ms" or {"ttft_s": 0.5}.
     given_as: "option" if `given` are options of a command line: they are named --so, and numbers may be texts.
     raises: UsageError, naming the parameter, variable or file entry, for an unknown name or a value that doesn't fit.
     """
@@ -114,8 +112,25 @@ def settings(
         values["endpoint"] = endpoint_url(values["endpoint"], said["endpoint"][1], remote, hint)
     if "models" in said:
         values["models"] = model_names(*said["models"])
+    refuse_clashes(
+        _DEFAULTS | values,
+        lambda name: said[name][1].label if name in said else name,
+        lambda name: _as_given(name, given_as),
+        arrivals_said="arrivals" in said and said["arrivals"][1].kind == "option",
+    )
     values["prompts"], values["prompts_from"] = _prompts(*said.get("prompts", (DEFAULT_SET, _DEFAULT)))
     return Settings(**values)
+
+
+def unsaid(models_file: ModelsFile) -> dict[str, Any]:
+    """The settings that a run has if only the models file is asked: its "run", else the defaults.
+
+    returns: field of `Settings` -> value; models, prompts and endpoint as they stand in the file.
+    raises: UsageError for a value that doesn't fit.
+    """
+    said = {n: value for n, value in models_file.run.items() if value is not None}
+    checked = [n for n in said if n not in ("models", "prompts")]
+    return _DEFAULTS | said | {n: _plain(n, *_first(n, {}, "", {}, models_file)) for n in checked}
 
 
 def plan_hash(settings_dict: Mapping[str, Any]) -> str:
@@ -144,7 +159,6 @@ def _first(
         option = given_as == "option"
         label = _as_given(name, given_as)
         cure = f"Change {label}, or leave it out; for example {_example(name, label, given_as)}"
-        cure = f"Leave {label} out." if name in NOT_BUILT else cure
         return value, Origin(label, given_as, cure, is_text=option)
     variable = ENVIRONMENT.get(name)
     text = environ.get(variable, "").strip() if variable else ""
@@ -159,12 +173,26 @@ def _first(
 
 
 def _as_given(name: str, given_as: str) -> str:
-    return f"--{name.replace('_', '-')}" if given_as == "option" else name
+    return option(name) if given_as == "option" else name
+
+
+def option(name: str) -> str:
+    """A setting's name on the command line.
+
+    >>> option("deadline_s"), option("precision_pct")
+    ('--deadline-s', '--precision')
+    """
+    return "--precision" if name == "precision_pct" else f"--{name.replace('_', '-')}"
 
 
 _EXAMPLES: Mapping[str, Any] = {
     "models": "smollm2-135m-int4,qwen2.5-0.5b",
     "endpoint": "http://localhost:5273/v1",
+    "concurrency": "1,2,4",
+    "rate": 2,
+    "precision_pct": 5,
+    "budget_s": 600,
+    "slo": "ttft=500ms,tpot=100ms",
 }
 _DEFAULTS: Mapping[str, Any] = {f.name: f.default for f in dataclasses.fields(Settings)} | {"prompts": DEFAULT_SET}
 
@@ -182,13 +210,16 @@ def _example(name: str, label: str, given_as: str) -> str:
 
 def _plain(name: str, value: Any, origin: Origin) -> Any:
     """One value of the schema's "run", held to it, as int or float where the schema has integer or number."""
-    kind = schema("models.schema.json")["definitions"]["run"]["properties"][name]["type"]
+    if parse := {"concurrency": streams, "slo": limits}.get(name):
+        refuse_faults(value, origin)
+        return parse(value, origin)
+    definition = schema("models.schema.json")["definitions"]["run"]["properties"][name]
+    kind = definition["type"] if isinstance(definition["type"], str) else definition["type"][0]
     if origin.is_text and isinstance(value, str):
         value = from_text(value, kind)
     refuse_faults(value, origin)
-    if kind == "integer" and isinstance(value, float):
-        raise origin.refuse(shown(value), "a whole number")
-    check({"run": {name: value}}, "models.schema.json", lambda _: origin.label, origin.cure)
+    if not fits(value, definition):
+        raise UsageError(f"{origin.label}: {misfit(value, definition)}", origin.cure)
     return float(value) if kind == "number" else value
 
 

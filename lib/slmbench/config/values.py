@@ -17,6 +17,7 @@ _TRUTH = {"0": False, "1": True, "false": False, "true": True}
 _NAME = re.compile(r"[^\s,'\"`\[\]{}()<>]{1,200}")
 _EXAMPLE = "http://localhost:5273/v1"
 _HOST = re.compile(r"[A-Za-z0-9.:_-]+")
+STREAMS_MAX = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,27 @@ def model_names(value: Any, origin: Origin) -> tuple[str, ...]:
         if name == "auto":
             raise origin.refuse('"auto" beside other names', 'either "auto" alone or aliases')
     return tuple(names)
+
+
+def streams(value: Any, origin: Origin) -> tuple[int, ...]:
+    """How many requests at once, one number or several in the order they are to be measured in.
+
+    value: 4, [1, 2, 4] or "1,2,4".
+    raises: UsageError for what is no whole number from 1 to `STREAMS_MAX`, a number twice, or none at all.
+    """
+    several = isinstance(value, list | tuple)
+    found = [from_text(part, "integer") for part in value.split(",")] if isinstance(value, str) else value
+    numbers = list(found) if several or isinstance(value, str) else [value]
+    if not numbers:
+        raise origin.refuse("an empty list", "at least one number")
+    for i, number in enumerate(numbers):
+        if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= STREAMS_MAX:
+            place = f" in place {i + 1}" if len(numbers) > 1 else ""
+            expected = f"a whole number from 1 to {STREAMS_MAX}, or several, as 1,2,4,"
+            raise origin.refuse(f"{shown(number)}{place}", expected)
+        if number in numbers[:i]:
+            raise origin.refuse(f"{number} twice", "each number once")
+    return tuple(numbers)
 
 
 def endpoint_url(text: str, origin: Origin, allow_remote: bool, allow_hint: str) -> str:
