@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from slmbench.analyse.listing import SAMPLE_CHARS, summary_list
@@ -32,6 +33,14 @@ def test_averages_by_hand():
     assert one["tokens_per_sec_avg"] == pytest.approx((30 + 15 + 10) / 3)  # total tokens over latency, mean
     assert one["ttft_avg"] == pytest.approx(0.5)
     assert (one["sample"], one["error"]) == ("Yes.", None)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 20, 21, 100])
+def test_the_p95_is_numpys(n):
+    latency_s = np.random.default_rng(n).lognormal(size=n)
+    [one] = summary_list([row(number=i, latency_s=float(s)) for i, s in enumerate(latency_s)])
+    assert one["latency_p95"] == pytest.approx(np.percentile(latency_s, 95), rel=1e-12)
+    assert one["latency_avg"] == pytest.approx(latency_s.mean(), rel=1e-12)
 
 
 def test_the_p95_never_exceeds_the_slowest():

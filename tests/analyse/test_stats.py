@@ -5,21 +5,11 @@ import math
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from made_requests import frame_of, row
+from scipy.stats import binom, quantile_test, t
 
-from slmbench.analyse import stats
-from slmbench.records import Row, to_frame
-
-
-def row(model="a", prompt="p", latency=1.0, number=0, **given):
-    values = {"run": "r", "cell": "c", "model": model, "prompt_id": prompt, "round": number, "load_index": 0}
-    values |= {"latency_s": latency, "ttft_s": latency / 2, "prompt_tokens": 9, "output_tokens": 6}
-    if given.get("status", "ok") != "ok":
-        values |= dict.fromkeys(("latency_s", "ttft_s", "output_tokens"))
-    return Row(**(values | {"token_source": "server"} | given))
-
-
-def frame_of(*latencies, **given):
-    return to_frame([row(latency=latency, number=i, **given) for i, latency in enumerate(latencies)])
+from slmbench.analyse import intervals, stats
+from slmbench.records import to_frame
 
 
 def test_one_group_by_hand():
@@ -121,6 +111,17 @@ def test_an_empty_frame_has_the_columns_and_no_line():
     assert {"model", "n_ok", "latency_s_p95_upper", "ttft_s_p50_low"} <= set(summary.columns)
 
 
+@pytest.mark.parametrize(("n", "bounds"), [(71, None), (72, (64, 72)), (100, (90, 100)), (300, (277, 293))])
+def test_the_p95_has_an_interval_from_seventy_two(n, bounds):
+    line = stats.describe(np.arange(1.0, n + 1), tail=True)
+    found = line["p95_low"], line["p95_high"]
+    assert all(map(math.isnan, found)) if bounds is None else found == bounds
+    if bounds:  # how often fewer than `low`, or at least `high`, of n values lie below the p95: at most 2.5 %
+        low, high = bounds
+        assert binom.cdf(low - 1, n, 0.95) <= 0.025 < binom.cdf(low, n, 0.95)
+        assert binom.sf(high - 1, n, 0.95) <= 0.025 < binom.sf(high - 2, n, 0.95)
+
+
 @pytest.mark.parametrize(("n", "known"), [(5, False), (6, True)])
 def test_the_median_has_an_interval_from_six(n, known):
     line = stats.describe(np.arange(1.0, n + 1))
@@ -141,56 +142,18 @@ def test_missing_ttft_lowers_only_its_own_n():
     assert (line.n_ok, line.latency_s_n, line.ttft_s_n, line.decode_tps_n) == (2, 2, 1, 1)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.floats(1e-6, 1e6), max_size=100))
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 100).flatmap(lambda n: st.lists(st.floats(1e-6, 1e6), min_size=n, max_size=n)))
 def test_percentiles_stay_inside_the_observed_range(values):
     line = stats.describe(values, tail=True)
     assert line["n"] == len(values)
     if not values:
         assert all(math.isnan(line[name]) for name in ("mean", "p50", "p95", "p95_upper"))
-    for name in ("p50", "p95", "p50_low", "p50_high", "p95_upper"):
+    for name in ("p50", "p95", "p50_low", "p50_high", "p95_upper", "p95_low", "p95_high"):
         assert math.isnan(line[name]) or min(values) <= line[name] <= max(values)
     assert math.isnan(line["p50_low"]) == (len(values) < 6)
     assert math.isnan(line["p95_upper"]) == (len(values) < 59)
-
-
-def test_an_outlier_among_repeats_of_one_prompt():
-    frame = frame_of(1.00, 1.01, 0.99, 1.02, 0.98, 1.00, 1.01, 3.0)
-    assert list(stats.outliers(frame)) == [False] * 7 + [True]
-
-
-def test_no_flag_below_eight_requests():
-    assert not stats.outliers(frame_of(1.00, 1.01, 0.99, 1.02, 0.98, 1.00, 30.0)).any()
-
-
-def test_prompts_of_different_length_are_no_outliers_and_a_slow_repeat_is():
-    levels = {"short": 1.0, "middle": 5.0, "long": 60.0}
-    wobble = (0.98, 1.0, 1.03)
-    rows = [row(prompt=p, latency=level * w, number=i) for p, level in levels.items() for i, w in enumerate(wobble)]
-    assert not stats.outliers(to_frame(rows)).any()
-    rows[1] = row(prompt="short", latency=2.5, number=1)  # ordinary for "middle", not for "short"
-    assert list(np.flatnonzero(stats.outliers(to_frame(rows)))) == [1]
-
-
-def test_pairs_of_repeats_are_not_judged():
-    rows = [row(prompt=f"p{i // 2}", latency=1.0 + (i == 3) * 9, number=i) for i in range(12)]
-    assert not stats.outliers(to_frame(rows)).any()
-
-
-def test_failed_warm_up_and_invalid_rows_are_never_outliers():
-    good = [row(latency=latency) for latency in (1.00, 1.01, 0.99, 1.02, 0.98, 1.00, 1.01, 1.0)]
-    odd = [row(latency=99.0, phase="warmup"), row(latency=99.0, flags=["clock_jump"]), row(status="timeout")]
-    assert not stats.outliers(to_frame(good + odd)).any()
-
-
-def test_clean_runs_seldom_raise_a_false_alarm():
-    chance = np.random.default_rng(3)
-    alarms = 0
-    for _ in range(100):
-        noise = chance.lognormal(0, 0.05, (4, 3))
-        rows = [row(prompt=f"p{i}", latency=noise[i, j], number=j) for i in range(4) for j in range(3)]
-        alarms += stats.outliers(to_frame(rows)).any()
-    assert alarms <= 9  # 2.8 % expected; 39 % if prompt medians set their own fence
+    assert math.isnan(line["p95_low"]) == math.isnan(line["p95_high"]) == (len(values) < 72)
 
 
 @pytest.mark.parametrize(
@@ -240,5 +203,75 @@ def test_nothing_is_rounded_or_changed_in_the_frame():
     frame = frame_of(1.23456789, 2.0)
     before = frame.copy()
     assert stats.summarise(frame).latency_s_min[0] == 1.23456789
-    stats.outliers(frame)
     assert frame.equals(before)
+
+
+@pytest.mark.parametrize("n", [6, 7, 12, 59, 72, 100, 301])
+def test_intervals_are_those_of_scipy(n):
+    x = np.random.default_rng(n).lognormal(size=n)
+    median = quantile_test(x, p=0.5).confidence_interval()
+    assert stats.median_interval(x) == (median.low, median.high)
+    if n >= 59:
+        assert stats.p95_upper(x) == quantile_test(x, p=0.95, alternative="less").confidence_interval().high
+    if n >= 72:
+        p95 = quantile_test(x, p=0.95).confidence_interval()
+        assert stats.p95_interval(x) == (p95.low, p95.high)
+
+
+def test_three_loads_make_an_interval_across_loads():
+    rows = [
+        row(latency=level * wobble, number=i, load_index=load)
+        for load, level in enumerate((1.0, 2.0, 4.0))
+        for i, wobble in enumerate((0.9, 1.0, 1.2))
+    ]
+    line = stats.summarise(to_frame(rows)).iloc[0]
+    reach = t.ppf(0.975, 2) * math.log(2) / math.sqrt(3)  # the logs of the medians are ln 2 apart: sd ln 2
+    assert (line.basis, line.latency_s_p50) == ("across 3 loads", 2.0)
+    assert (line.latency_s_p50_low, line.latency_s_p50_high) == (
+        pytest.approx(2 / math.exp(reach)),
+        pytest.approx(2 * math.exp(reach)),
+    )
+    two = stats.summarise(to_frame(rows[:6])).iloc[0]
+    assert (two.basis, two.latency_s_p50_low, two.latency_s_p50_high) == ("within this session", 0.9, 2.4)
+
+
+def test_across_loads_needs_six_values_three_loads_and_positive_medians():
+    loads = np.array([0, 0, 1, 1, 2, 2])
+    assert math.isnan(intervals.across_loads(np.ones(5), loads[:5])[0])
+    assert math.isnan(intervals.across_loads(np.ones(6), loads // 2)[0])
+    assert math.isnan(intervals.across_loads(np.zeros(6), loads)[0])
+    assert intervals.across_loads(np.ones(6), loads) == (1.0, 1.0)
+
+
+def test_a_metric_without_three_loads_has_no_interval_across_them():
+    rows = [row(latency=1.0 + i, number=i, load_index=i % 3, ttft_s=0.5 if i % 3 else None) for i in range(12)]
+    line = stats.summarise(to_frame(rows)).iloc[0]
+    assert (line.ttft_s_n, line.basis) == (8, "across 3 loads")
+    assert math.isnan(line.ttft_s_p50_low)
+    assert line.latency_s_p50_low > 0
+
+
+def test_what_the_client_could_not_keep_up_with_is_counted():
+    rows = [row(flags=["client_bound"]), row(flags=["usage_missing", "client_bound"]), row(flags=["usage_missing"])]
+    rows += [row(), row(flags=["client_bound"], phase="warmup"), row(flags=["client_bound", "clock_jump"])]
+    line = stats.summarise(to_frame(rows)).iloc[0]
+    assert (line.n_ok, line.n_client_bound, line.n_invalid) == (4, 2, 1)
+
+
+def test_flags_are_found_in_any_kind_of_list():
+    frame = to_frame([row(), row(flags=["clock_jump"]), row(flags=["other_model"])])
+    frame["flags"] = [None, ("clock_jump", "x"), ["other_model"]]
+    assert list(stats.flagged(frame, stats.INVALID_FLAGS)) == [False, True, False]
+    assert list(stats.usable(frame)) == [True, False, True]
+
+
+def test_pairs_keep_to_one_model_and_to_one_number_of_streams():
+    rows = [row(device=d, model=m, latency=s) for d, m, s in (("cpu", "a", 4.0), ("gpu", "a", 1.0), ("gpu", "b", 9.0))]
+    rows += [row(device="cpu", latency=8.0, concurrency=2)]
+    both = stats.pairs(to_frame(rows), "cpu", "gpu", by="device")
+    assert list(zip(both.base, both.other, strict=True)) == [(4.0, 1.0)]
+
+
+def test_of_two_replies_to_one_request_the_last_one_counts():
+    rows = [row("a", latency=9.0), row("a", latency=1.0, attempt=2), row("b", latency=2.0)]
+    assert list(stats.pairs(to_frame(rows), "a", "b").ratio) == [2.0]
