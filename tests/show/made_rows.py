@@ -1,7 +1,8 @@
-"""A run as it might have been: three models measured, one skipped, one failure, one outlier."""
+"""Runs as they might have been: three models measured, one skipped, one failure, one outlier; a sweep of loads."""
 
 import hashlib
 import random
+from datetime import UTC, datetime, timedelta
 
 from slmbench.records import Row
 
@@ -33,6 +34,34 @@ def request(model, prompt="rag", number=0, latency=1.0, **given):
     return Row(**(values | given))
 
 
+def streamed(model, prompt="rag", number=0, ttft=0.5, gaps=(0.1, 0.1, 0.3, 0.1), **given):
+    """A reply with the times of its chunks: one more than there are gaps, of 1, 2, 3, … characters."""
+    chunk_s = [ttft]
+    for gap in gaps:
+        chunk_s.append(round(chunk_s[-1] + gap, 9))
+    values = {"ttft_s": ttft, "ttfa_s": ttft, "output_tokens": len(chunk_s), "chunk_s": chunk_s}
+    values |= {"chunk_chars": list(range(1, len(chunk_s) + 1)), "chunk_channel": ["answer"] * len(chunk_s)}
+    return request(model, prompt, number, chunk_s[-1], **(values | given))
+
+
+def sweep_rows(levels=(1, 2, 4), models=("a", "b"), number=12, bound=()):
+    """Each model at each number of requests at once, in waves: latency grows by 0.1 s a level, b is 1.5 times as slow.
+
+    bound: (model, level) whose first request the client could not keep up with.
+    """
+    rows, clock = [], datetime(2026, 1, 1, tzinfo=UTC)
+    for place, model in enumerate(models):
+        for level in levels:
+            latency = (0.9 + 0.1 * level) * 1.5**place
+            for i in range(number):
+                flags = ["client_bound"] if i == 0 and (model, level) in bound else []
+                given = {"concurrency": level, "started_at": clock.isoformat(), "flags": flags, "order": len(rows)}
+                rows.append(request(model, "rag", i, latency * (1 + i % 3 / 1000), **given))
+                clock += timedelta(seconds=latency * 1.01) if i % level == level - 1 else timedelta()
+            clock += timedelta(seconds=10)
+    return rows
+
+
 def sample_rows(rounds=3, seed=7):
     """3 models × 4 prompts × rounds in shuffled order after a warm-up each; then one model that was skipped."""
     chance = random.Random(seed)
@@ -51,7 +80,10 @@ def sample_rows(rounds=3, seed=7):
             error = "no reply within 60 s"
             rows.append(request(model, prompt, number, status="timeout", error=error))
         else:
-            rows.append(request(model, prompt, number, latency, ttft_s=ttft, output_tokens=tokens))
+            gap, spread = (latency - ttft) / (tokens - 1), range(tokens)
+            chunks = {"chunk_s": [ttft + gap * i for i in spread], "chunk_chars": [1 + i % 5 for i in spread]}
+            chunks |= {"chunk_channel": ["answer"] * tokens, "ttft_s": ttft, "output_tokens": tokens}
+            rows.append(request(model, prompt, number, latency, **chunks))
     reason = "not in the catalogue, nearest: gemma-4-e2b-it"
     rows.append(request("gemma-2-2b", None, None, status="skipped", error=reason, round=None))
     return [Row(**{f: getattr(row, f) for f in Row.__slots__} | {"order": i}) for i, row in enumerate(rows)]

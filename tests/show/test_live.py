@@ -9,10 +9,10 @@ import ipywidgets
 import nbclient
 import nbformat
 import pytest
-from made_rows import request, sample_rows
+from made_rows import request, sample_rows, sweep_rows
 from PIL import Image
 
-from slmbench.show import live
+from slmbench.show import live, plots
 
 PARENT = {"content": {"allow_stdin": True}}
 
@@ -84,6 +84,45 @@ def test_the_line_says_where_the_run_stands():
     clock.now += 14
     chart.update(request("a", status="timeout"))
     assert chart.line() == "2 of 4 requests · a · rag · about 48 s left · 1 failed"
+
+
+@pytest.mark.usefixtures("shown")
+def test_slow_drawing_takes_at_most_a_tenth_of_the_time():
+    clock = Clock()
+    chart = live.LiveChart(total=400, clock=clock)
+    drawn = []
+
+    def slowly():
+        clock.now += 0.5
+        drawn.append(clock.now)
+        return b""
+
+    chart._png = slowly
+    for number in range(120):
+        clock.now += 0.25
+        chart.update(request("a", number=number))
+    assert [round(b - a, 2) for a, b in itertools.pairwise(drawn)] == [5.0] * (len(drawn) - 1)
+    assert len(drawn) >= 6
+
+
+def test_more_requests_than_planned_are_counted_on():
+    chart = live.LiveChart(total=2, live=False, clock=Clock())
+    for number in range(3):
+        chart.update(request("a", number=number))
+    assert chart.line() == "3 requests (2 planned) · a · rag · 0 failed"
+    chart.expect(9)
+    assert chart.line().startswith("3 of 9 requests")
+
+
+@pytest.mark.usefixtures("shown")
+@pytest.mark.parametrize("kind", sorted(plots.KINDS.keys() - {"acceleration"}))
+def test_every_kind_can_be_drawn_live_with_several_streams(kind):
+    with live.LiveChart(total=24, clock=Clock(), kind=kind) as chart:
+        for row in sweep_rows((1, 4), number=6):
+            chart.update(row)
+        assert Image.open(io.BytesIO(chart._png())).size == (800, 450)
+        names = {"a", "b"} if kind == "concurrency_curve" else {f"{k} × {m}" for m in "ab" for k in (1, 4)}
+        assert set(chart._frame()["model"]) == names
 
 
 def test_the_end_is_one_still_picture_and_no_widget(shown):

@@ -5,7 +5,7 @@ import warnings
 import pytest
 from made_rows import request, sample_rows
 
-from slmbench.analyse import stats
+from slmbench.analyse import outliers, stats
 from slmbench.errors import UsageError
 from slmbench.records import to_frame
 from slmbench.show import alt, plots, theme
@@ -57,19 +57,31 @@ def test_latency_shows_every_request_and_every_model(frame):
 def test_outliers_are_ringed_where_they_lie_and_the_rule_is_said(frame):
     ax = plots.latency_by_model(frame)
     rings = [tuple(p) for c in collections(ax, "outliers") for p in c.get_offsets()]
-    (slow,) = frame.loc[stats.outliers(frame), "latency_s"]
+    (slow,) = frame.loc[outliers.outliers(frame), "latency_s"]
     assert [x for x, _ in rings] == [slow]
     assert rings[0] in [tuple(p) for c in collections(ax, "requests") for p in c.get_offsets()]
-    assert caption(ax).endswith(stats.OUTLIER_RULE)
+    assert caption(ax).endswith(outliers.OUTLIER_RULE)
 
 
 def test_a_box_needs_six_requests_and_a_bar_three():
     counts = {"a": 2, "b": 5, "c": 6}
     rows = [request(m, number=i, latency=1 + i / 10) for m, n in counts.items() for i in range(n)]
     ax = plots.latency_by_model(to_frame(rows))
-    (bar,) = collections(ax, "interval")
-    assert bar.get_segments()[0].tolist() == [[1.0, 1.0], [1.4, 1.0]]  # b, the second line: lowest to highest
+    bars = [c.get_segments()[0].tolist() for c in collections(ax, "interval")]
+    assert bars == [[[1.0, 1.37], [1.4, 1.37]], [[1.0, 2.37], [1.5, 2.37]]]  # b: lowest to highest; c: the interval
     assert {round(y) for line in ax.lines for y in line.get_ydata()} == {2}  # the box: only c
+    assert "Line: median. Bar: its 95 % interval or lowest to highest (n = 3–5)." in caption(ax)
+
+
+def test_from_three_loads_on_the_bars_are_across_loads():
+    rows = [request("a", number=i, load_index=k, latency=1 + k / 10) for k in range(3) for i in range(4)]
+    ax = plots.speed(to_frame(rows))
+    (bar,) = collections(ax, "interval")
+    numbers = stats.summarise(to_frame(rows)).iloc[0]
+    assert numbers["basis"] == "across 3 loads"
+    assert bar.get_segments()[0][:, 0].tolist() == [numbers["decode_tps_p50_low"], numbers["decode_tps_p50_high"]]
+    assert "Bar: its 95 % interval across 3 loads." in caption(ax)
+    assert "95 % interval of the median" in alt.describe(to_frame(rows), "speed")
 
 
 def test_speed_has_medians_with_intervals(frame):
@@ -105,29 +117,31 @@ def test_models_differ_by_colour_marker_and_line():
 def test_run_order_marks_warm_up_failures_and_outliers(frame):
     ax = plots.run_order(frame)
     spans = [p for p in ax.patches if p.get_gid() == "warmup"]
-    assert [p.get_x() for p in spans] == [-0.5, 0.5, 1.5]
+    assert [(p.get_x(), p.get_width()) for p in spans] == [(-0.5, 3.0)]  # three in a row: one shade
     (failed,) = collections(ax, "failed")
     assert failed.get_offsets()[:, 0].tolist() == frame.loc[frame.status == "timeout", "order"].tolist()
     assert legend(ax)[-3:] == ["warm-up, hollow (n = 3)", "failed (n = 1)", "outlier (n = 1)"]
     assert ax.get_ylim()[1] > frame.loc[frame.phase == "warmup", "latency_s"].max()
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("position in the run", "latency (s)")
     assert caption(ax).endswith("Not measured: gemma-2-2b.")
+    (said,) = [t for t in ax.texts if t.get_gid() == "causes"]
+    assert said.get_text() == "unknown"
 
 
-def test_per_prompt_has_a_median_for_each_prompt_and_model(frame):
-    ax = plots.per_prompt(frame)
-    summary = stats.summarise(frame, by=("model", "prompt_id"))
-    assert sorted(c.get_offsets()[0][0] for c in collections(ax, "median")) == pytest.approx(
-        sorted(summary.latency_s_p50.dropna())
-    )
-    assert set(words(ax)) == {"rag", "privacy", "size_$_latency", "नेपाली-सारांश"}
+def test_warm_ups_apart_are_shaded_apart():
+    rows = [request("a", phase="warmup"), request("a"), request("b", phase="warmup"), request("b", phase="warmup")]
+    ax = plots.run_order(to_frame(rows))
+    spans = [p for p in ax.patches if p.get_gid() == "warmup"]
+    assert [(p.get_x(), p.get_width()) for p in spans] == [(-0.5, 1.0), (1.5, 2.0)]
 
 
-def test_per_prompt_says_what_it_leaves_out():
-    rows = [request("a", f"p{i}", 0) for i in range(25)]
-    ax = plots.per_prompt(to_frame(rows))
-    assert len(words(ax)) == 20
-    assert "First 20 of 25 prompts." in caption(ax)
+def test_many_outliers_have_their_causes_counted_in_the_caption():
+    rows = [request("a", number=i, latency=1 + i % 3 / 100) for i in range(60)]
+    rows += [request("a", number=60 + i, latency=4.0, flags=["client_bound"] * (i < 2)) for i in range(6)]
+    ax = plots.run_order(to_frame(rows))
+    assert "Probable causes: unknown 4, client lag 2." in caption(ax)
+    assert not [t for t in ax.texts if t.get_gid() == "causes"]
+    assert "Probable causes: unknown 4, client lag 2." in alt.describe(to_frame(rows), "run_order")
 
 
 def test_acceleration_has_the_ratio_in_its_title():
@@ -160,10 +174,11 @@ def test_nothing_measured_draws_axes_that_say_so(kind, rows):
     frame = to_frame(rows)
     ax = plots.draw(frame, kind, **options(kind))
     warm = kind == "run_order" and bool(rows) and rows[0].phase == "warmup"  # the one picture that shows warm-ups
-    assert ax.get_title(loc="left").endswith("no request was measured") != warm
+    what = "pair" if kind == "ratios" else "request"
+    assert ax.get_title(loc="left").endswith(f"no {what} was measured") != warm
     assert theme.png(ax.figure).startswith(b"\x89PNG")
     said = alt.describe(frame, kind, **options(kind))
-    assert said.endswith("no pair was measured.") if kind == "acceleration" else "No request was measured." in said
+    assert f"o {'pair' if kind == 'acceleration' else what} was measured." in said
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -227,10 +242,10 @@ def test_no_pyplot_state_is_made(frame):
 @pytest.mark.parametrize("kind", KINDS)
 def test_describe_has_the_numbers(frame, kind):
     said = alt.describe(frame, kind, **options(kind))
-    assert "n = 12" in said or "12 pairs" in said
+    assert any(words in said for words in ("n = 12", "12 pairs", "64 chunks")) or kind == "concurrency_curve"
     if kind in ("latency_by_model", "run_order"):
         assert "Outliers: 1 of qwen2.5-0.5b." in said
-    if kind != "acceleration":
+    if kind not in ("acceleration", *alt.MORE):
         assert "Not measured: gemma-2-2b." in said
 
 

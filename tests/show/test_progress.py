@@ -2,9 +2,10 @@ import io
 import subprocess
 import sys
 
+import pytest
 from made_rows import request
 
-from slmbench.show.progress import ConsoleProgress, tenth_of
+from slmbench.show.progress import ConsoleProgress, is_due
 
 
 class Terminal(io.StringIO):
@@ -43,9 +44,54 @@ def test_skipped_models_are_neither_requests_nor_failures():
     assert stream.getvalue() == "100 %  1/1 requests, 0 failed, last: b · rag\n"
 
 
-def test_more_rows_than_expected_do_not_break_it():
-    assert [tenth_of(done, 3) for done in range(5)] == [0, 3, 6, 10, 10]
-    assert tenth_of(0, 0) == 10
+def updated(total, n):
+    stream = io.StringIO()
+    with ConsoleProgress(total, stream) as progress:
+        for number in range(n):
+            progress.update(request("a", number=number))
+    return stream.getvalue().splitlines()
+
+
+def test_more_rows_than_planned_come_in_lines_without_a_share():
+    lines = updated(4, 60)
+    assert lines[3] == "100 %  4/4 requests, 0 failed, last: a · rag"
+    assert lines[4] == "       14 requests (4 planned), 0 failed, last: a · rag"
+    assert [int(line.split()[0]) for line in lines[4:]] == [14, 24, 34, 44, 54]
+
+
+def test_an_unknown_total_has_lines_that_grow_rarer():
+    lines = updated(None, 300)
+    seen = [int(line.split()[0]) for line in lines]
+    assert seen[:12] == [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 121]
+    assert len(seen) == 21
+    assert lines[0] == "       10 requests, 0 failed, last: a · rag"
+
+
+def test_a_total_may_grow_on_the_way():
+    stream = io.StringIO()
+    progress = ConsoleProgress(2, stream)
+    for number in range(2):
+        progress.update(request("a", number=number))
+    progress.expect(4)
+    progress.update(request("a", number=2))
+    assert stream.getvalue().splitlines()[-1] == " 75 %  3/4 requests, 0 failed, last: a · rag"
+
+
+@pytest.mark.parametrize("total", [2, None])
+def test_a_bar_goes_on_past_its_total(total):
+    stream = Terminal()
+    with ConsoleProgress(total, stream) as progress:
+        progress._bar.mininterval = 0
+        for number in range(5):
+            progress.update(request("a", number=number))
+        progress.expect(10)
+        progress.update(request("a", number=5))
+    assert "5request" in stream.getvalue() and "6/10" in stream.getvalue()
+
+
+def test_a_line_is_due_at_each_tenth_once():
+    assert [is_due(done, done - 1, 25) for done in range(1, 6)] == [False, False, True, False, True]
+    assert is_due(0, 0, 0) is False
 
 
 def test_it_imports_nothing_heavy():

@@ -9,48 +9,14 @@ from types import SimpleNamespace
 
 import mistune
 import pytest
+from made_report import PLAN, page_of, pictures_in, section, write
 from made_rows import PROMPTS, request, sample_rows
 
 from slmbench.analyse import stats
 from slmbench.records import COLUMNS, DERIVED, to_frame
 from slmbench.show import report
 
-PLAN = {
-    "models": ["qwen2.5-0.5b"],
-    "prompts": [{"id": p, "text": f"Text of {p}"} for p in PROMPTS],
-    "rounds": 3,
-    "temperature": 0.0,
-    "endpoint": {"url": "http://127.0.0.1:5273/v1", "own": True},
-    "command": "slmbench run --models qwen2.5-0.5b",
-}
-MACHINE = {"os": "Linux", "cpu": None, "packages": {"numpy": "2.4.6"}, "gpus": []}
-RESOURCES = [
-    {"kind": "footprint", "model": "qwen2.5-0.5b", "load_s": 1.25, "rss_loaded_mb": 930.4, "disk_mb": 811.2},
-    {"kind": "load", "model": "qwen2.5-0.5b", "load_s": 0.75},
-    {"kind": "footprint", "model": "smollm2-135m-int4", "error": "access | denied"},
-]
-ENTRIES = {
-    alias: SimpleNamespace(licence=licence, size_mb=size, display_name=alias.upper(), capabilities=("chat",))
-    for alias, licence, size in (("qwen2.5-0.5b", "Apache-2.0", 822.0), ("smollm2-135m-int4", None, 113.0))
-}
 render = mistune.create_markdown(escape=False, plugins=["table", "strikethrough", "url"])
-
-
-TOLD = {"plan": PLAN, "machine": MACHINE, "resources": RESOURCES, "entries": ENTRIES}
-
-
-def write(folder, rows, **given):
-    paths = report.write(folder, to_frame(rows), **(TOLD | given))
-    return paths, paths[0].read_text(encoding="utf-8")
-
-
-def page_of(rows, **given):
-    frame = to_frame(rows)
-    return report.markdown(frame, stats.summarise(frame), **(TOLD | given))
-
-
-def section(page, title):
-    return page.split(f"\n{title}\n", 1)[1].split("\n## ", 1)[0]
 
 
 def test_the_files_of_a_run(tmp_path):
@@ -59,14 +25,21 @@ def test_the_files_of_a_run(tmp_path):
     names = [path.name for path in paths]
     assert names[:3] == ["benchmark_report.md", "summary.csv", "rows.csv"]
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in names[3:])
-    assert re.findall(r"!\[[^\]]{40,}\]\((.+?)\)", page) == names[3:]  # each picture is in it, with words
+    assert pictures_in(page) == names[3:]  # each picture is in it, with words
+    assert [name.removesuffix(".png") for name in names[3:]] == [
+        *("latency_by_model", "ecdf_latency", "ecdf_ttft", "speed", "ratios", "run_order", "per_prompt"),
+        "token_timeline",
+    ]
 
 
 def test_a_second_report_replaces_the_first(tmp_path):
     (path, *_), first = write(tmp_path, sample_rows())
     assert page_of(sample_rows()) == first
+    stray = tmp_path / "concurrency_curve.png"
+    stray.write_bytes(b"of an earlier report")
     write(tmp_path, sample_rows()[:10])
     assert path.read_text(encoding="utf-8") == page_of(sample_rows()[:10]) != first
+    assert not stray.exists()  # this run has no such picture
 
 
 def test_the_table_by_hand():
@@ -94,12 +67,12 @@ def test_the_table_by_hand():
 
 def test_the_comparison_has_measured_disk_only_and_the_listed_size_stands_apart():
     page = page_of(sample_rows())
-    lines = section(page, "## Comparison").splitlines()
+    lines = section(page, "## Comparison").split("### Model against model")[0].splitlines()
     (measured,) = (line for line in lines if "| qwen2.5-0.5b |" in line)
     assert measured.split(" | ")[-3:] == ["930", "811", "Apache-2.0 |"]
     (listed,) = (line for line in lines if "| smollm2-135m-int4 |" in line)
     assert listed.split(" | ")[-3:] == ["n/a", "n/a", "n/a |"]
-    footprint = section(page, "## Load, memory and footprint")
+    footprint = section(page, "## Load time, memory and footprint")
     assert "not measured here" in footprint and "| n/a | 113 | chat |" in footprint
 
 
@@ -162,7 +135,7 @@ def test_machine_method_and_command_are_told():
     assert "- rounds: 3" in page and "- temperature: 0.0" in page
     assert "```text\nslmbench run --models qwen2.5-0.5b\n```" in page
     assert "within this session" in page
-    assert "access \\| denied" in section(page, "## Load, memory and footprint")
+    assert "access \\| denied" in section(page, "## Load time, memory and footprint")
 
 
 HOSTILE = [
@@ -190,7 +163,8 @@ def test_hostile_text_anywhere_stays_text(tmp_path, bad):
         *("h1", "h2", "h3", "p", "strong", "ul", "li", "pre", "code", "img"),
         *("table", "thead", "tbody", "tr", "th", "td"),
     }
-    assert shown.count("<img") == len(report.PICTURES)
+    drawn = report.pictures(to_frame(rows), plan)
+    assert shown.count("<img") == len(drawn) == len(paths) - 3
     assert not re.search(r'(src|href)="(?!\w+\.png")', shown)
     assert bad in html.unescape(shown)  # the reply itself, whole
     for name in ("rows.csv", "summary.csv"):
@@ -207,6 +181,7 @@ def test_without_a_stream_the_method_says_what_was_not_measured():
     assert "Replies were not streamed" in page
     assert "the arrival of the whole reply" in page
     assert "Time to first token (s): not measured" in page
+    assert "ttft" not in " ".join(pictures_in(page_of(rows))) and "speed.png" not in page_of(rows)
     streamed = section(page_of(rows, plan=PLAN | {"stream": True}), "## Method")
     assert "One streamed request gives all" in streamed and "the last chunk with content" in streamed
 

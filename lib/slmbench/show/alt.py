@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import statistics
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from slmbench.analyse import stats
+from slmbench.analyse import compare, outliers, stats, traffic
 from slmbench.errors import UsageError
 from slmbench.records import UNITS
+from slmbench.show import picks
 from slmbench.show.text import number
 
 if TYPE_CHECKING:
@@ -28,13 +30,16 @@ OPENINGS = {
     "ecdf": "Share of requests at or below each {column}, one step line a model.",
     "speed": "Decode speed of every request by model, with medians.",
     "run_order": "Latency of every request in the order of the run.",
-    "per_prompt": "{Column} by prompt and model, as dots with medians.",
+    "per_prompt": "{Column} by prompt and model, a panel a prompt, as dots with medians.",
+    "token_timeline": "One reply of each model to the same prompt, a tick for each chunk as it arrived.",
+    "concurrency_curve": "Throughput of all streams against median {column}, a point for each level of load.",
+    "ratios": "{Column} of models in pairs: ratios with their 95 % intervals.",
     "acceleration": "{base} and {other} compared prompt by prompt.",
 }
-COLUMNS = {"latency_by_model": "latency_s", "ecdf": "ttft_s", "speed": "decode_tps", "run_order": "latency_s"}
+COLUMNS = {"ecdf": "ttft_s", "speed": "decode_tps", "concurrency_curve": "ttft_s"}  # of the others: latency_s
 
 
-def describe(frame: pd.DataFrame, kind: str, **options: str) -> str:
+def describe(frame: pd.DataFrame, kind: str, **options: Any) -> str:
     """The picture `kind` in a few sentences: what is drawn, then the numbers to be read from it.
 
     kind: a name in `plots.KINDS`. options: those the picture was drawn with (column, base, other, by).
@@ -46,13 +51,16 @@ def describe(frame: pd.DataFrame, kind: str, **options: str) -> str:
     column = options.get("column") or COLUMNS.get(kind, "latency_s")
     names = {"column": quantity(column).lower(), "Column": quantity(column)}
     opening = OPENINGS[kind].format(**names, base=options.get("base"), other=options.get("other"))
+    if kind in MORE:
+        return " ".join(filter(None, [opening, *MORE[kind](frame, **options)]))
     if kind == "acceleration":
         base, other = options["base"], options["other"]
         ratio = stats.pairs(frame, base, other, column, options.get("by", "model"))["ratio"]
         return f"{opening} {other} / {base}: {ratio_text(ratio, column)}."
     values = samples(frame, column)
-    sentences = [opening, *(_numbers(model, sample, column) for model, sample in values.items() if len(sample))]
-    if not any(len(sample) for sample in values.values()):
+    measured = {model: numbers(frame, sample) for model, sample in values.items() if len(sample)}
+    sentences = [opening, *(_sentence(model, found, column) for model, found in measured.items())]
+    if not measured:
         sentences.append("No request was measured.")
     if kind in ("latency_by_model", "run_order"):
         sentences.append(_outlier_sentence(frame))
@@ -80,6 +88,12 @@ def samples(frame: pd.DataFrame, column: str) -> dict[str, pd.Series]:
     good = frame[stats.usable(frame)]
     models = dict.fromkeys(frame["model"])
     return {model: good.loc[good["model"] == model, column].dropna().astype(float) for model in models}
+
+
+def numbers(frame: pd.DataFrame, sample: pd.Series) -> dict[str, float]:
+    """`stats.describe` of some values of the frame, the interval across loads where there are enough of them."""
+    loads = frame.loc[sample.index, "load_index"]
+    return stats.describe(sample, loads=loads if loads.nunique() >= stats.LOADS_FROM else None)
 
 
 def failed(frame: pd.DataFrame) -> pd.Series:
@@ -144,14 +158,90 @@ def ratio_text(ratio: pd.Series, column: str) -> str:
     return f"{quantity(column).lower()} × {math.exp(math.fsum(logs) / len(logs)):.2f} ({len(logs)} pairs, {span})"
 
 
-def _numbers(model: str, sample: pd.Series, column: str) -> str:
-    found = {name: number(value) for name, value in stats.describe(sample).items()}
+def _sentence(model: str, numbers: Mapping[str, float], column: str) -> str:
+    found = {name: number(value) for name, value in numbers.items()}
     spread = f"lowest {found['min']}, highest {found['max']}"
-    if len(sample) >= stats.MEDIAN_FROM:
+    if numbers["n"] >= stats.MEDIAN_FROM:
         spread += f", 95 % interval of the median {found['p50_low']} to {found['p50_high']}"
     return f"{model}: median {found['p50']} {UNITS.get(column, '')}, {spread}, n = {found['n']}."
 
 
 def _outlier_sentence(frame: pd.DataFrame) -> str:
-    models = frame.loc[stats.outliers(frame), "model"].value_counts()
-    return f"Outliers: {', '.join(f'{n} of {model}' for model, n in models.items()) or 'none'}."
+    causes = outliers.causes(frame)
+    models = frame.loc[causes != "", "model"].value_counts()
+    counted = ", ".join(f"{n} of {model}" for model, n in models.items())
+    return f"Outliers: {counted or 'none'}." + (f" {cause_counts(causes)}" if counted else "")
+
+
+def cause_counts(causes: pd.Series) -> str:
+    """For instance "Probable causes: cold start 3, unknown 1."; "" for none. causes: from `outliers.causes`."""
+    counted = causes[causes != ""].value_counts()
+    return f"Probable causes: {', '.join(f'{cause} {n}' for cause, n in counted.items())}." if len(counted) else ""
+
+
+def plural(n: float, name: str) -> str:
+    """For instance "1 pair", "12 pairs"."""
+    return f"{n:,.0f} {name}{'' if n == 1 else 's'}"
+
+
+def level(point: Mapping[str, Any]) -> str:
+    """A line of `traffic.load_points` as its load: "4" streams, or "2/s" arriving."""
+    return f"{point['concurrency']:.0f}" if math.isnan(point["rate"]) else f"{number(float(point['rate']))}/s"
+
+
+def limits_text(limits: Iterable[tuple[str, float]]) -> str:
+    """For instance "time to first token ≤ 0.5 s and time per output token ≤ 0.1 s"."""
+    return " and ".join(f"{quantity(name).lower()} ≤ {value:g} s" for name, value in limits)
+
+
+def levels_note(points: pd.DataFrame, limits: Iterable[tuple[str, float]] = (), crowded: bool = False) -> str:
+    """What the words at the points of the concurrency curve mean. crowded: a share that stays is not repeated."""
+    kinds = ["requests at once"] * bool(points["rate"].isna().any())
+    kinds += ["requests arriving each second"] * bool(points["rate"].notna().any())
+    named = f"At each point: {' or '.join(kinds)}" if kinds else ""
+    named += f"; %: share of requests with {limits_text(limits)}" if named and limits else ""
+    named += ", where it changes" if named and limits and crowded else ""
+    return f"{named}. Bar: 95 % interval of the median." if named else ""
+
+
+def client_bound_note(points: pd.DataFrame) -> str:
+    """How many requests, by load, the client could not keep up with; "" for none."""
+    bound = points[points["client_bound"] > 0].to_dict("records")
+    where = ", ".join(f"{p['client_bound']} of {p['n_ok'] + p['n_failed']} at {level(p)} ({p['model']})" for p in bound)
+    return f"Hollow: client bound, the limit may be this client's and not the server's: {where}." if where else ""
+
+
+def _timeline(frame: pd.DataFrame, model: str | None = None, prompt: str | None = None, round: int = 0) -> list[str]:
+    found = picks.replies(frame, model, prompt, round)
+    if not found:
+        return ["No request was measured."]
+    said = [f"Prompt: {found[0].prompt}, round {found[0].round}."]
+    for reply in found:
+        parts = [f"first token after {picks.duration(reply.ttft_s)}", plural(len(reply.chunk_s), "chunk")]
+        reasoning = reply.channels.count("reasoning")
+        parts += [f"{reasoning} of them reasoning"] if reasoning else []
+        if reply.gaps:
+            middle, largest = statistics.median(reply.gaps), max(reply.gaps)
+            parts.append(f"median gap {picks.duration(middle)}, largest {picks.duration(largest)}")
+        said.append(f"{reply.model}: {', '.join(filter(None, [*parts, picks.speed_of([reply])]))}.")
+    return said
+
+
+def _curve(frame: pd.DataFrame, limits: Iterable[tuple[str, float]] = (), column: str = "ttft_s") -> list[str]:
+    limits = tuple(limits)
+    points = traffic.load_points(frame, limits)
+    drawn = points[points["system_tps"].notna() & points[f"{column}_p50"].notna()]
+    said = []
+    for p in drawn.to_dict("records"):
+        words = f"{p['model']} at {level(p)}: {number(p['system_tps'])} tokens/s, median {number(p[f'{column}_p50'])} s"
+        inside = f", {p['goodput_k']:.0f} of {p['goodput_n']:.0f} inside the limits" if limits else ""
+        said.append(f"{words}, n = {p['n_ok']}{inside}.")
+    return [*(said or ["No request was measured."]), client_bound_note(points)]
+
+
+def _ratios(frame: pd.DataFrame, column: str = "latency_s", base: str | None = None) -> list[str]:
+    lines = compare.models(frame, column, base=base).to_dict("records")
+    return [compare.sentence(line) for line in lines if line["n_pairs"]] or ["No pair was measured."]
+
+
+MORE = {"token_timeline": _timeline, "concurrency_curve": _curve, "ratios": _ratios}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from slmbench.analyse import stats
 from slmbench.show import alt, theme
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.text import Annotation
 
+SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))  # where a word may stand, best first
 LOG_FROM = 30  # largest over smallest value from which a linear axis hides the small ones
 
 
@@ -61,14 +65,41 @@ def box(ax: Axes, place: int, sample: pd.Series) -> None:
     )
 
 
-def median_bar(ax: Axes, place: int, sample: pd.Series) -> None:
-    numbers = stats.describe(sample)
-    low, high = numbers["p50_low"], numbers["p50_high"]
-    if len(sample) < stats.MEDIAN_FROM:
-        low, high = numbers["min"], numbers["max"]
-    ink = {"color": rc("text.color"), "zorder": 4}
-    ax.hlines(place, low, high, linewidth=rc("lines.linewidth"), gid="interval", **ink)
-    ax.vlines(numbers["p50"], place - 0.32, place + 0.32, linewidth=1.5 * rc("lines.linewidth"), gid="median", **ink)
+def median_bar(ax: Axes, place: float, numbers: Mapping[str, float], size: float = 1.0) -> None:
+    """The median as a line through the dots; under them a bar for what n allows around it; nothing below n = 3.
+
+    numbers: from `alt.numbers`. size: height of a line of the axes in its units, for lines that share one.
+    """
+    if numbers["n"] < stats.INDICATIVE_FROM:
+        return
+    ends = ("p50_low", "p50_high") if numbers["n"] >= stats.MEDIAN_FROM else ("min", "max")
+    ends = [numbers[end] for end in ends]
+    ink, foot = {"color": rc("text.color"), "zorder": 4}, place + 0.37 * size
+    ax.hlines(foot, *ends, linewidth=1.5 * rc("lines.linewidth"), gid="interval", **ink)
+    caps = {"linewidth": rc("lines.linewidth") / 2, "gid": "interval ends", **ink}
+    ax.vlines(ends, foot - 0.07 * size, foot + 0.07 * size, **caps)
+    ax.vlines(numbers["p50"], place - 0.27 * size, foot, linewidth=rc("lines.linewidth"), gid="median", **ink)
+
+
+def bars_note(frame: pd.DataFrame, sizes: Iterable[int]) -> str:
+    """What the bars under the dots are, for the sizes of sample that there are."""
+    sizes = list(sizes)
+    loads = stats.basis(frame.loc[stats.usable(frame), "load_index"].nunique())
+    where = "" if loads == stats.SESSION else f" {loads}"
+    whole = f"its 95 % interval{where}" if max(sizes, default=0) >= stats.MEDIAN_FROM else ""
+    some = any(stats.INDICATIVE_FROM <= n < stats.MEDIAN_FROM for n in sizes)
+    seen = f"lowest to highest (n = {stats.INDICATIVE_FROM}–{stats.MEDIAN_FROM - 1})" if some else ""
+    what = " or ".join(filter(None, [whole, seen]))
+    return f"Line: median. Bar: {what}." if what else ""
+
+
+def span(ax: Axes, point: tuple[float, float], low: float, high: float, color: str) -> None:
+    """An interval along x through a point, with ends; nothing where there is none."""
+    if low <= high:  # not so for NaN
+        x, y = point
+        style = {"ecolor": color, "elinewidth": rc("lines.linewidth"), "capsize": 0.9 * rc("lines.markersize")}
+        bar = ax.errorbar([x], [y], xerr=[[max(0, x - low)], [max(0, high - x)]], fmt="none", zorder=2, **style)
+        bar[2][0].set_gid("interval")
 
 
 def width(ax: Axes) -> int:
@@ -107,6 +138,105 @@ def legend(ax: Axes, marks: Mapping[str, Artist], notes: Mapping[str, str]) -> N
         text.set(**data_text())
 
 
+def near(
+    ax: Axes, words: Sequence[tuple[float, float, str]], gid: str, others: Sequence = (), share: bool = False
+) -> None:
+    """Short words beside points (x, y, word), inside the axes, off each other, off the points and off the `others`.
+
+    others: more points (x, y) that should stay in sight. share: points that touch and have the same word share it.
+    The figure's layout must be final but for these words: they take no part in it. A word that has to stand further
+    away is tied to its point with a line.
+    """
+    import numpy as np
+
+    if not words:
+        return
+    ax.figure.draw_without_rendering()
+    renderer, reach = theme.renderer(ax.figure), 1.1 * rc("lines.markersize")
+    own = _squares(ax, [(x, y) for x, y, _ in words], reach)
+    marks, taken = np.concatenate([own, _squares(ax, others, reach / 2)]), np.empty((0, 4))
+    inside, pixels = ax.get_window_extent(renderer), ax.figure.dpi / 72
+    for x, y, word in _shared(words, own) if share else words:
+        note = ax.annotate(word, (x, y), (0, 0), textcoords="offset points", gid=gid, zorder=6, **data_text())
+        note.set_in_layout(False)
+        note.set_bbox({"facecolor": rc("axes.facecolor"), "alpha": 0.75, "linewidth": 0, "pad": 0})
+        spot, tried = ax.transData.transform((x, y)), []
+        for far, (across, up) in itertools.product((1, 3, 6, 10), SIDES):
+            place = (across * far * reach, up * far * reach)
+            box = _put(note, place, renderer)
+            cost = far + 50 * _on(box, taken).sum() + 2 * _on(box, marks).sum()
+            cost += 100 * (box[0] < inside.x0 or box[1] < inside.y0 or box[2] > inside.x1 or box[3] > inside.y1)
+            if far > 1:  # a line over another word
+                line = [spot + np.multiply(place, pixels * step / 8) for step in range(9)]
+                cost += 4 * sum(_on((*dot, *dot), taken).sum() for dot in line)
+            tried.append((cost, len(tried), place))
+        best = min(tried)[-1]
+        taken = np.vstack([taken, _put(note, best, renderer)])
+        if max(map(abs, best)) > 1.5 * reach:
+            ax.annotate("", (x, y), best, textcoords="offset points", zorder=5, arrowprops=_tie())
+
+
+def _shared(words: Sequence[tuple[float, float, str]], marks: np.ndarray) -> list[tuple[float, float, str]]:
+    """Points that touch and have the same word, as one: at the last of them, "3 × unknown"."""
+    groups: list[list[int]] = []
+    for i, (*_, word) in enumerate(words):
+        near = [group for group in groups if words[group[0]][2] == word and _on(marks[i], marks[group]).any()]
+        groups = [group for group in groups if group not in near] + [[*itertools.chain(*near), i]]
+    return [
+        (*words[group[-1]][:2], words[group[-1]][2] if len(group) == 1 else f"{len(group)} × {words[group[-1]][2]}")
+        for group in groups
+    ]
+
+
+def _squares(ax: Axes, points: Sequence, reach: float) -> np.ndarray:
+    """Boxes of so many points to each side of each place: x0, y0, x1, y1 in pixels, shape (n, 4)."""
+    import numpy as np
+
+    spots, pixels = ax.transData.transform(np.reshape(points, (-1, 2))), reach * ax.figure.dpi / 72
+    return np.hstack([spots - pixels, spots + pixels])
+
+
+def _on(box: Sequence[float], boxes: np.ndarray) -> np.ndarray:
+    """Which of the boxes lie partly under this one. returns: bool, shape (n,)."""
+    x0, y0, x1, y1 = boxes.T
+    return (x0 < box[2]) & (x1 > box[0]) & (y0 < box[3]) & (y1 > box[1])
+
+
+def _put(note: Annotation, place: tuple[float, float], renderer) -> tuple[float, float, float, float]:
+    """Moves a word to so many points off its point, with its nearest side towards it. returns: its box, in pixels."""
+    from matplotlib.text import Text
+
+    across, up = ((size > 0) - (size < 0) for size in place)
+    note.xyann = place
+    note.set(ha=("right", "center", "left")[across + 1], va=("top", "center", "bottom")[up + 1])
+    note.update_positions(renderer)
+    return Text.get_window_extent(note, renderer).extents
+
+
+def _tie() -> dict[str, object]:
+    return {
+        "arrowstyle": "-",
+        "color": rc("text.color"),
+        "linewidth": 1,
+        "shrinkA": 0,
+        "shrinkB": rc("lines.markersize"),
+    }
+
+
+def legend_above(ax: Axes, marks: Mapping[str, Artist]) -> None:
+    """What the marks mean, between the title and the axes, for pictures that need their whole width."""
+    if not marks:
+        return
+    room = ax.figure.get_figwidth() * 72 * 0.75 / (0.62 * rc("font.size"))
+    columns = max(1, min(len(marks), int(room / (max(map(len, marks)) + 4))))
+    where = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "borderpad": 0, "frameon": False}
+    placed = ax.legend(marks.values(), marks, ncols=columns, **where, columnspacing=1.5, handlelength=1.4)
+    for text in placed.get_texts():
+        text.set(**data_text())
+    lines = -(-len(marks) // columns)
+    ax.set_title(ax.get_title("left"), loc="left", pad=(0.5 + 1.55 * lines) * rc("font.size"), **data_text())
+
+
 def with_note(name: str, note: str, width: int, lines: float) -> str:
     """A name and its count, in three lines of text if there is room for as many, else in two, else in one."""
     if lines < 2:
@@ -126,10 +256,15 @@ def finish(ax: Axes, values: dict, title: str, column: str, *, note: str = "", v
         log(ax, value_axis)
     else:
         ax.set(**{f"{value_axis}lim": (0, max(sizes) * 1.05 or 1)})
-    if note and len(ax.figure.axes) == 1 and ax.figure.get_layout_engine():  # else there is no room kept for it
+    caption(ax, note)
+
+
+def caption(ax: Axes, note: str) -> None:
+    """Words below the picture, where it has a figure for itself and a layout that keeps room for them."""
+    if note and len(ax.figure.axes) == 1 and ax.figure.get_layout_engine():
         width = int(ax.figure.get_figwidth() * 72 / (0.56 * caption_size()))
-        caption = ax.figure.supxlabel(textwrap.fill(note, width), x=0.01, ha="left", fontsize=caption_size())
-        caption.set(**data_text())
+        words = ax.figure.supxlabel(textwrap.fill(note, width), x=0.01, ha="left", fontsize=caption_size())
+        words.set(**data_text())
 
 
 def caption_size() -> float:

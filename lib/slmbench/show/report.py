@@ -8,16 +8,41 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slmbench.analyse import stats
-from slmbench.show import alt, plots, sections, text, theme
+from slmbench.analyse import stats, traffic
+from slmbench.show import alt, findings, plots, sections, text, theme
+from slmbench.show.levels import labelled, levels, name, only
 from slmbench.show.verdict import headline, median, p95
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PICTURES = ("latency_by_model", "ecdf", "speed", "run_order", "per_prompt")
+
+class Picture(NamedTuple):
+    """A picture of the report: its file's name without .png, its kind, the column it needs, its options."""
+
+    name: str
+    kind: str
+    column: str
+    options: Mapping[str, Any] = MappingProxyType({})
+
+
+PICTURES = (
+    Picture("latency_by_model", "latency_by_model", "latency_s"),
+    Picture("ecdf_latency", "ecdf", "latency_s", {"column": "latency_s"}),
+    Picture("ecdf_ttft", "ecdf", "ttft_s", {"column": "ttft_s"}),
+    Picture("speed", "speed", "decode_tps"),
+    Picture("ratios", "ratios", "latency_s"),
+    Picture("concurrency_curve", "concurrency_curve", "latency_s"),
+    Picture("run_order", "run_order", "latency_s"),
+    Picture("per_prompt", "per_prompt", "latency_s"),
+    Picture("token_timeline", "token_timeline", "ttft_s"),
+)
+
+
+SEVERAL = "4 × before a model's name: 4 requests to it at once."
 
 
 def write(
@@ -36,15 +61,53 @@ def write(
     returns: the files written, the report first.
     """
     folder = Path(run_folder)
-    summary = stats.summarise(frame)
-    files = {"summary.csv": text.csv(summary), "rows.csv": text.csv(frame)}
+    told = {"plan": plan, "machine": machine, "resources": resources, "entries": entries}
+    files = {"summary.csv": text.csv(summary(frame)), "rows.csv": text.csv(frame)}
+    drawn = pictures(frame, plan)
     with theme.use("light"):
-        files |= {f"{kind}.png": theme.png(plots.draw(frame, kind).figure) for kind in PICTURES}
-    page = markdown(frame, summary, plan=plan, machine=machine, resources=resources, entries=entries)
+        for picture, rows in drawn:
+            files[f"{picture.name}.png"] = theme.png(plots.draw(rows, picture.kind, **picture.options).figure)
+    page = markdown(frame, **told)
     files = {"benchmark_report.md": page.encode("utf-8", "backslashreplace")} | files
-    for name, content in files.items():
-        _put(folder / name, content)
-    return [folder / name for name in files]
+    for file, content in files.items():
+        _put(folder / file, content)
+    for file in {f"{picture.name}.png" for picture in PICTURES} - files.keys():
+        (folder / file).unlink(missing_ok=True)  # of an earlier report, and of what this one has nothing to show
+    return [folder / file for file in files]
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """`stats.summarise`, a line per model; where several numbers of requests at once were asked, per model and number,
+    with a column `concurrency`.
+    """
+    import pandas as pd
+
+    asked = levels(frame)
+    if len(asked) == 1:
+        return stats.summarise(frame)
+    parts = [stats.summarise(only(frame, level)).assign(concurrency=level) for level in asked]
+    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+
+
+def pictures(frame: pd.DataFrame, plan: Mapping[str, Any]) -> list[tuple[Picture, pd.DataFrame]]:
+    """Those of PICTURES that have something to show, each with the frame that it is drawn from."""
+    good, asked, named, found = frame[stats.usable(frame)], levels(frame), labelled(frame), []
+    for picture in PICTURES:
+        if not good[picture.column].notna().any():
+            continue
+        rows, options = named, picture.options
+        if picture.kind in ("ratios", "token_timeline"):
+            rows = only(named, asked[0])
+        if picture.kind == "ratios" and rows.loc[stats.usable(rows), "model"].nunique() < 2:
+            continue
+        if picture.kind == "concurrency_curve":
+            single = asked == [1] and good["intended_at"].isna().all()
+            if single or traffic.load_points(frame)["system_tps"].isna().all():
+                continue
+            column = "ttft_s" if good["ttft_s"].notna().any() else "latency_s"
+            rows, options = frame, {"limits": tuple((plan.get("slo") or {}).items()), "column": column}
+        found.append((picture._replace(options=options), rows))
+    return found
 
 
 def table(summary: pd.DataFrame, resources: Sequence[Mapping], entries: Mapping[str, Any]) -> pd.DataFrame:
@@ -80,31 +143,53 @@ def table(summary: pd.DataFrame, resources: Sequence[Mapping], entries: Mapping[
 
 def markdown(
     frame: pd.DataFrame,
-    summary: pd.DataFrame,
     *,
     plan: Mapping[str, Any],
     machine: Mapping[str, Any],
     resources: Sequence[Mapping[str, Any]],
     entries: Mapping[str, Any],
 ) -> str:
-    """The report as a string; arguments as in `write`, summary = stats.summarise(frame)."""
-    verdict, *remarks = headline(summary)
-    pictures = [f"![{text.markdown(alt.describe(frame, kind))}]({kind}.png)" for kind in PICTURES]
+    """The report as a string; arguments as in `write`."""
+    whole, said = stats.summarise(frame), headline(frame)
+    verdicts = [line for line in said if line.startswith("**")]
+    remarks = "\n".join(f"- {line}" for line in said[len(verdicts) :])
+    shown = [(p, alt.describe(rows, p.kind, **p.options)) for p, rows in pictures(frame, plan)]
     parts = {
-        "# Benchmark report": [verdict, "\n".join(f"- {remark}" for remark in remarks)],
-        "## Comparison": [text.table(table(summary, resources, entries))],
-        "### Failed and skipped": sections.not_measured(summary),
-        "## Pictures": pictures,
+        "# Benchmark report": [*verdicts, remarks],
+        "## Comparison": _tables(frame, resources, entries),
+        "### Model against model": findings.comparison(frame),
+        "### Failed and skipped": sections.not_measured(whole),
+        "## Load": findings.load(frame, plan),
+        "## Precision": findings.precision(plan, resources),
+        "## Pictures": [SEVERAL] * bool(shown and len(levels(frame)) > 1)
+        + [f"![{text.markdown(words)}]({picture.name}.png)" for picture, words in shown],
+        "## Outliers": findings.outliers(frame),
+        "## Drift": findings.drift(frame),
         "## By prompt": [sections.by_prompt(frame, plan)],
         "## Samples of the replies": sections.samples(frame, plan),
-        "## Load, memory and footprint": sections.footprint(summary, resources, entries),
-        "## Machine": [sections.facts(machine)],
+        "## Load time, memory and footprint": sections.footprint(whole, resources, entries),
+        "## Machine": [findings.calibration(machine), sections.facts(_plain_facts(machine))],
         "## Method": sections.method(plan),
         "## How to repeat it": [sections.command(plan)],
-        "## What this does not tell": [sections.limits(frame, summary)],
+        "## What this does not tell": [sections.limits(frame, whole)],
     }
     blocks = [block for title, body in parts.items() if body for block in (title, *body) if block]
     return "\n\n".join(blocks) + "\n"
+
+
+def _tables(frame: pd.DataFrame, resources: Sequence[Mapping], entries: Mapping[str, Any]) -> list[str]:
+    """The comparison, a table for each number of requests at once, and of what its intervals speak."""
+    asked, blocks, bases = levels(frame), [], {}
+    for level in asked:
+        lines = stats.summarise(only(frame, level))
+        bases |= dict.fromkeys(lines.loc[lines["latency_s_n"] >= stats.MEDIAN_FROM, "basis"])
+        blocks += [f"With {name(level)}:"] if len(asked) > 1 else []
+        blocks.append(text.table(table(lines, resources, entries)))
+    return [*blocks, f"Intervals of medians hold {', '.join(bases)}."] if bases else blocks
+
+
+def _plain_facts(machine: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in machine.items() if name != "calibration"}
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -9,8 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slmbench.analyse import stats
+from slmbench.analyse.decide import VERDICT_FROM
+from slmbench.analyse.outliers import OUTLIER_RULE
 from slmbench.show import text
-from slmbench.show.verdict import PAIRED, ROUNDS_FROM, median
+from slmbench.show.levels import labelled
+from slmbench.show.verdict import median
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,11 +23,15 @@ DEFINITIONS = {
     "Time to first token (s)": "same start, to the arrival of the first chunk with content, in the same request.",
     "Decode speed (tokens/s)": "(output tokens − 1) / (latency − time to first token): generation without prefill.",
     "Output speed (tokens/s)": "output tokens / latency: what a user waits for.",
-    "Median": "the middle value; [..] is its 95 % order-statistic interval, from 6 requests on, pooled over prompts.",
+    "Median": "the middle value; [..] is its 95 % interval, from 6 requests on, pooled over prompts: of order "
+    "statistics within a session, and from 3 loads on a t interval over the medians of the loads.",
     "p95": "numpy's percentile of the requests seen, never outside their range; with an upper bound from n = 59.",
+    "Within this session": "below 3 loads of a model, an interval holds for these loads, not for the next one.",
+    "Client bound": "replies came faster than this client could read them: the time is its own, not the server's.",
     "Identical replies": "to the same prompt, byte for byte; 3 of 3 proves only ≥ 37 % (95 % confidence).",
     "Memory (MB)": "of the server's processes. RSS includes pages shared with others, USS only their own.",
-    "Outliers": stats.OUTLIER_RULE,
+    "Outliers": OUTLIER_RULE,
+    "Drift": "Mann–Kendall test of latency in the order of the run, each prompt against its own median.",
 }
 WHOLE = {  # what the names mean where replies are not streamed
     "Latency (s)": "from just before the request is written to the arrival of the whole reply.",
@@ -41,6 +48,7 @@ MEMORY = {
 }
 REMARKS = {"footprint": "alone, in a process of its own", "load": "in the service that was measured"}
 SETTINGS = ("rounds", "loads", "warmup", "max_tokens", "temperature", "seed", "stream", "concurrency", "deadline_s")
+ASKED = ("rate", "arrivals", "precision_pct", "budget_s", "slo", "retries", "nonce")  # told only where it was asked for
 SAMPLE_PROMPTS = 6  # of more prompts, the report shows the replies to the first ones
 
 
@@ -75,6 +83,7 @@ def by_prompt(frame: pd.DataFrame, plan: Mapping[str, Any]) -> str:
     """One line per prompt and model, prompts in the order of the plan."""
     import pandas as pd
 
+    frame = labelled(frame)
     same = stats.determinism(frame).set_index(["prompt_id", "model"])
     timed = frame[(frame["phase"] == "timed") & frame["prompt_id"].notna()]
     summary = stats.summarise(timed, by=("prompt_id", "model"))
@@ -143,7 +152,7 @@ def footprint(summary: pd.DataFrame, resources: Sequence[Mapping], entries: Mapp
     import pandas as pd
 
     lines = []
-    for record in resources:
+    for record in (r for r in resources if r.get("kind") != "precision"):
         line = {"Model": record["model"], "Load (s)": rounded(record.get("load_s"))}
         line |= {title: rounded(record.get(name)) for name, title in MEMORY.items()}
         line["Disk (MB)"] = rounded(record.get("disk_mb"))
@@ -182,7 +191,9 @@ def _said(value: Any) -> str:
 
 def method(plan: Mapping[str, Any]) -> list[str]:
     """How it was measured: settings, prompts, and what the names mean."""
-    settings = {name: plan[name] for name in (*SETTINGS, "endpoint", "started_at", "hash", "versions") if name in plan}
+    asked = [name for name in ASKED if plan.get(name) and (name != "arrivals" or plan.get("rate"))]
+    names = (*SETTINGS, *asked, "endpoint", "started_at", "hash", "versions")
+    settings = {name: plan[name] for name in names if name in plan}
     prompts = [f"- {text.markdown(p['id'])}: {text.markdown(p['text'])}" for p in plan.get("prompts") or ()]
     streamed = plan.get("stream", True)
     request = (
@@ -191,11 +202,13 @@ def method(plan: Mapping[str, Any]) -> list[str]:
         else "Replies were not streamed: a request gives its latency, and no time to first token and no decode speed."
     )
     meanings = DEFINITIONS if streamed else DEFINITIONS | WHOLE
+    open_loop = "Open loop: times count from the intended start of each request. " if plan.get("rate") else ""
+    nonce = "Every prompt begins differently, against prefix caches. " if plan.get("nonce") else ""
     return [
-        f"{request} Warm-up requests are kept apart and are in no statistic. "
-        "The order of models, prompts and rounds is shuffled by the seed. "
-        f"A model is called fastest only from {ROUNDS_FROM} rounds of every prompt, with intervals of the median that "
-        "do not overlap and medians at least 5 % apart.",
+        f"{request} {open_loop}{nonce}Warm-up requests are kept apart and are in no statistic. "
+        "The order of models, prompts and rounds is shuffled by the seed. Models are compared in pairs: the same "
+        f"prompt, load and round. One is called fastest only from {VERDICT_FROM} pairs, and if it is faster "
+        "than every other one: by 5 % or more, with an interval that excludes 1 after Holm's correction.",
         facts(settings),
         "\n".join(["Prompts:\n", *prompts]) if prompts else "",
         "\n".join(["What the names mean:\n", *(f"- {name}: {text.markdown(why)}" for name, why in meanings.items())]),
@@ -219,10 +232,11 @@ def limits(frame: pd.DataFrame, summary: pd.DataFrame) -> str:
         "- CSV files are UTF-8 without a byte-order mark; in Excel use Data > From Text/CSV and 65001 (UTF-8).",
     ]
     if (summary["prompts"] > 1).any():
-        lines.insert(0, f"- n pools the prompts: intervals are of this mix of prompts, not of others. {PAIRED}")
-    if loads <= 1:
-        lines.insert(0, "- Each model was loaded once: intervals hold within this session, not across loads.")
-    if (frame["concurrency"] == 1).all():
+        lines.insert(0, "- n pools the prompts: intervals are of this mix of prompts, not of others.")
+    if loads < stats.LOADS_FROM:
+        times = "once" if loads <= 1 else "twice"
+        lines.insert(0, f"- Each model was loaded {times}: intervals hold within this session, not across loads.")
+    if (frame["concurrency"] == 1).all() and frame["intended_at"].isna().all():
         lines.insert(0, "- Single stream: one request at a time. A busy server answers later.")
     return "\n".join(lines)
 

@@ -65,6 +65,7 @@ def params(theme: str = "light", scale: str = "normal") -> dict[str, object]:
     return settings | {
         "font.size": points,
         "axes.titlesize": points * 1.15,
+        "xtick.major.pad": points * 0.4,  # the zeros of both axes stay apart
         "figure.figsize": PROJECTOR_SIZE if projector else NORMAL_SIZE,
         "figure.dpi": DPI,
         "savefig.dpi": "figure",
@@ -162,16 +163,21 @@ def _middle_out(text: str, room: int) -> str:
 
 def make_room(ax: Axes) -> None:
     """Moves the sides of the axes so that labels and legend fit: one pass, for figures without a layout engine."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     figure = ax.figure
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    box, taken = ax.get_window_extent(renderer), ax.get_tightbbox(renderer)
+    drawn = renderer(figure)
+    box, taken = ax.get_window_extent(drawn), ax.get_tightbbox(drawn)
     edge, (width, height) = 0.05 * DPI, figure.bbox.size
     left, right = edge + box.x0 - taken.x0, width - edge - (taken.x1 - box.x1)
     bottom, top = edge + box.y0 - taken.y0, height - edge - (taken.y1 - box.y1)
     if right > left and top > bottom:
         ax.set_position((left / width, bottom / height, (right - left) / width, (top - bottom) / height))
+
+
+def renderer(figure: Figure):
+    """What measures texts as they will be drawn."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    return FigureCanvasAgg(figure).get_renderer()
 
 
 def png(figure: Figure) -> bytes:

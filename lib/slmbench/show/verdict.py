@@ -6,59 +6,121 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slmbench.analyse import stats
+from slmbench.analyse import compare, drift, stats
+from slmbench.analyse.decide import VERDICT_FROM
+from slmbench.show.levels import levels, name, only
 from slmbench.show.text import MISSING, markdown, number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ROUNDS_FROM = 6  # of each prompt: below, no model is called fastest, however many prompts there are
-GAP = 1.05  # a smaller ratio of medians is no difference that anybody would choose by
-PAIRED = "A comparison in pairs, request by request, is not made yet."
+TURNED = {"faster": "slower", "slower": "faster"}
 LENGTH_GAP = 1.2  # ratio of mean reply lengths from which latencies compare different amounts of work
 
 
-def headline(summary: pd.DataFrame) -> list[str]:
-    """The verdict on latency, then remarks that limit it; each a sentence or two of Markdown.
+def headline(frame: pd.DataFrame) -> list[str]:
+    """The verdict on latency, then remarks that limit it; each a sentence or a few of Markdown.
 
-    summary: from `stats.summarise(frame)`. A model is called fastest only from 6 rounds of every prompt, and if every
-    other model's interval of the median lies above its own and the medians are 5 % apart; otherwise the models are not
-    told apart. The intervals are of all requests of a model, whatever their prompt.
+    frame: from `records.to_frame`. A model is called fastest only if it is "faster" than every other in
+    `compare.models` (in pairs, corrected for their number); ties, and what can't be told from this run, are named as
+    such. Below 6 pairs there is no ranking. Several numbers of requests at once are judged each for itself.
     """
+    asked = levels(frame)
+    verdicts = [_verdict(only(frame, level)) for level in asked]
+    if len(asked) > 1:
+        verdicts = [f"With {name(level)}: {said}" for level, said in zip(asked, verdicts, strict=True)]
+    return [*(f"**{said}**" for said in verdicts), *_remarks(frame)]
+
+
+def _verdict(frame: pd.DataFrame) -> str:
+    lines = {line["model"]: line for line in stats.summarise(frame).to_dict("records") if line["latency_s_n"]}
+    models = sorted(lines, key=lambda model: lines[model]["latency_s_p50"])
+    if not models:
+        return "Nothing was measured: no timed request gave a usable reply."
+    if len(models) == 1:
+        return f"Measured, with nothing to compare it with: {_named(lines[models[0]])}."
+    found = compare.models(frame).to_dict("records")
+    enough = [pair for pair in found if pair["n_pairs"] >= VERDICT_FROM]
+    thin = [model for model in models if not any(model in (pair["base"], pair["other"]) for pair in enough)]
+    if len(thin) == len(models):
+        return _too_few(found, [lines[model] for model in models])
+    said = _ranking([model for model in models if model not in thin], lines, enough)
+    if thin:
+        left_out = "; ".join(_named(lines[model]) for model in thin)
+        said += f" Not compared, as they have fewer than {VERDICT_FROM} pairs with any other: {left_out}."
+    return said
+
+
+def _too_few(found: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]]) -> str:
+    most = max(pair["n_pairs"] for pair in found)
+    why = f"a comparison needs {VERDICT_FROM} pairs (the same prompt, load and round), and this run has {most:.0f}"
+    seen = "; ".join(map(_named, lines))
+    return f"Can't tell the models apart: {why}. Latencies seen, indicative only: {seen}."
+
+
+def _ranking(models: Sequence[str], lines: Mapping[str, Mapping], pairs: Sequence[Mapping[str, Any]]) -> str:
+    """models: at least two, by rising median latency. pairs: from `compare.models`, the ones with enough."""
+    against = {(pair["other"], pair["base"]): _turned(pair) for pair in pairs}
+    against |= {(pair["base"], pair["other"]): dict(pair) for pair in pairs}  # [model, rival]: the rival against model
+    led = [model for model in models if not any(_said(against, model, rival) == "faster" for rival in models)]
+    first = (led or models)[0]
+    rivals = [model for model in models if model != first]
+    by_verdict = {
+        verdict: [against[first, rival] for rival in rivals if _said(against, first, rival) == verdict]
+        for verdict in ("slower", "tie", "can't tell", "faster")
+    }
+    slower, ties, unclear, faster = by_verdict.values()
+    unpaired = [rival for rival in rivals if (first, rival) not in against]
+    alone = len(slower) == len(rivals)
+    opening = "Fastest" if alone else "No model is shown to be the fastest. Lowest median"
+    sentences = [f"{opening}: {_named(lines[first])}."]
+    sentences += [f"A tie with it: {_listed(ties)}."] if ties else []
+    sentences += [f"Can't be told apart from it yet: {_listed(unclear, more=True)}."] if unclear else []
+    sentences += [f"Faster in pairs: {_listed(faster)}."] if faster else []
+    sentences += [f"Slower: {_listed(slower)}."] if slower else []
+    sentences += [f"Fewer than {VERDICT_FROM} pairs with it: {', '.join(map(markdown, unpaired))}."] if unpaired else []
+    bases = dict.fromkeys(pair["basis"] for pair in pairs)
+    return " ".join([*sentences, f"This holds {', '.join(bases)}."])
+
+
+def _said(against: Mapping[tuple[str, str], Mapping], model: str, rival: str) -> str:
+    """The verdict on a rival against a model; "" where they were not paired."""
+    return against[model, rival]["verdict"] if (model, rival) in against else ""
+
+
+def _turned(pair: Mapping[str, Any]) -> dict[str, Any]:
+    """The same comparison the other way round."""
+    ends = {"ratio": 1 / pair["ratio"], "ratio_low": 1 / pair["ratio_high"], "ratio_high": 1 / pair["ratio_low"]}
+    verdict = TURNED.get(pair["verdict"], pair["verdict"])
+    return {**pair, **ends, "base": pair["other"], "other": pair["base"], "verdict": verdict}
+
+
+def _listed(pairs: Sequence[Mapping[str, Any]], more: bool = False) -> str:
+    """For instance "b takes 1.20 [1.18, 1.22] times as long, 24 pairs". more: with the rounds that would decide it."""
+    said = []
+    for pair in pairs:
+        words = f"{markdown(pair['other'])} takes {ratio(pair)} times as long, {pair['n_pairs']:.0f} pairs"
+        if more:
+            rounds = pair["more_rounds"]
+            number_of = "no practical number of" if math.isnan(rounds) else f"about {number(float(rounds))}"
+            words += f" ({number_of} more rounds of every prompt would decide it)"
+        said.append(words)
+    return "; ".join(said)
+
+
+def ratio(pair: Mapping[str, Any]) -> str:
+    """A line of `compare.models` as "1.20 [1.18, 1.22]"; without the interval where there is none."""
+    if math.isnan(pair["ratio"]):
+        return MISSING
+    middle, low, high = (
+        f"{size:.2f}" if size < 10 else number(size) for size in (pair["ratio"], pair["ratio_low"], pair["ratio_high"])
+    )
+    return middle if math.isnan(pair["ratio_low"]) else f"{middle} [{low}, {high}]"
+
+
+def _remarks(frame: pd.DataFrame) -> list[str]:
+    summary = stats.summarise(frame)
     lines = [line for line in summary.to_dict("records") if line["latency_s_n"]]
-    lines.sort(key=lambda line: line["latency_s_p50"])
-    first = _verdict(lines) if lines else "Nothing was measured: no timed request gave a usable reply."
-    return [f"**{first}**", *_remarks(lines, len(summary))]
-
-
-def _verdict(lines: Sequence[Mapping[str, Any]]) -> str:
-    best, rivals = lines[0], lines[1:]
-    if not rivals:
-        return f"Measured, with nothing to compare it with: {_named(best)}."
-    few = min(_rounds(line, lines) for line in lines)
-    if few < ROUNDS_FROM:
-        seen = "; ".join(map(_named, lines))
-        rounds = f"a comparison needs {ROUNDS_FROM} rounds of every prompt, and this run has {few}"
-        return f"Can't tell the models apart: {rounds}. Latencies seen, indicative only: {seen}."
-    near = [line for line in rivals if not _slower(line, best)]
-    far = [line for line in rivals if line not in near]
-    if not near:
-        return f"Fastest median latency in this run: {_named(best)}. Then {'; '.join(map(_named, far))}."
-    apart = f"Can't tell apart on median latency: {'; '.join(map(_named, [best, *near]))}."
-    return f"{apart} Slower than {markdown(best['model'])}: {'; '.join(map(_named, far))}." if far else apart
-
-
-def _rounds(line: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> int:
-    """How often every prompt was answered by this model: 0 where another model was asked more prompts."""
-    return line["repeats_min"] if line["prompts"] == max(other["prompts"] for other in lines) else 0
-
-
-def _slower(line: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
-    gap = line["latency_s_p50"] >= GAP * best["latency_s_p50"]
-    return gap and line["latency_s_p50_low"] > best["latency_s_p50_high"]
-
-
-def _remarks(lines: Sequence[Mapping[str, Any]], models: int) -> list[str]:
     remarks = []
     if lines:
         fewest = min(line["latency_s_n"] for line in lines)
@@ -67,11 +129,17 @@ def _remarks(lines: Sequence[Mapping[str, Any]], models: int) -> list[str]:
         prompts = max(line["prompts"] for line in lines)
         if prompts > 1:
             remarks.append(
-                f"n pools {prompts} prompts: medians and intervals are of this mix of prompts, and its requests are "
-                f"no independent draws. {PAIRED}"
+                f"n pools {prompts} prompts: medians and their intervals are of this mix of prompts. Models are "
+                "compared in pairs, request by request, so that a prompt's length falls on both."
             )
-    if len(lines) < models:
-        remarks.append(f"{models - len(lines)} of {models} models could not be measured: see Failed and skipped.")
+    if len(lines) < len(summary):
+        lost = len(summary) - len(lines)
+        remarks.append(f"{lost} of {len(summary)} models could not be measured: see Failed and skipped.")
+    return [*remarks, *_about_tokens(lines), *_about_clocks(frame, lines)]
+
+
+def _about_tokens(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    remarks = []
     lengths = {line["model"]: line["output_tokens_mean"] for line in lines}
     lengths = {model: tokens for model, tokens in lengths.items() if not math.isnan(tokens) and tokens > 0}
     if lengths and max(lengths.values()) > LENGTH_GAP * min(lengths.values()):
@@ -83,9 +151,23 @@ def _remarks(lines: Sequence[Mapping[str, Any]], models: int) -> list[str]:
     sources = sorted({line["token_source"] for line in lines if line["token_source"]})
     if len(sources) > 1 or any(source != "server" for source in sources):
         remarks.append(f"Tokens were counted by {', '.join(map(markdown, sources))}: speeds compare within one source.")
+    return remarks
+
+
+def _about_clocks(frame: pd.DataFrame, lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the machine did to the numbers: sleep, a client that was too slow, drift."""
+    remarks = []
     invalid = sum(line["n_invalid"] for line in lines)
     if invalid:
         remarks.append(f"{invalid} requests are left out of all statistics: the clock jumped, or the machine slept.")
+    bound = {line["model"]: line for line in lines if line["n_client_bound"]}
+    if bound:
+        each = ", ".join(f"{markdown(m)} {line['n_client_bound']} of {line['n_ok']}" for m, line in bound.items())
+        remarks.append(f"Client bound: {each} requests. This client could not keep up, so their times are its limit.")
+    moved = [line for line in drift.drift(frame).to_dict("records") if line["drifting"]]
+    if moved:
+        each = ", ".join(f"{markdown(line['model'])} became {line['direction']}" for line in moved)
+        remarks.append(f"Latency drifted while the run went on: {each}. See Drift.")
     return remarks
 
 
@@ -104,8 +186,10 @@ def median(line: Mapping[str, Any], metric: str, unit: str = "") -> str:
 
 
 def p95(line: Mapping[str, Any], metric: str) -> str:
-    """A summary line's p95 with its upper bound, or with the n that a bound would need."""
+    """A summary line's p95 with its upper bound (and from n = 72 its interval), or with the n that a bound needs."""
     n, seen = line[f"{metric}_n"], number(line[f"{metric}_p95"])
+    if n >= stats.P95_INTERVAL_FROM:
+        seen += f" [{number(line[f'{metric}_p95_low'])}, {number(line[f'{metric}_p95_high'])}]"
     if n >= stats.P95_BOUND_FROM:
         return f"{seen} (≤ {number(line[f'{metric}_p95_upper'])} with 95 % confidence, n = {n})"
     return f"{seen} (n = {n}; needs n ≥ {stats.P95_BOUND_FROM})" if n else MISSING
