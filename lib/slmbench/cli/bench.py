@@ -5,30 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 from slmbench import config, runner, store
-from slmbench.analyse.listing import summary_list
-from slmbench.cli.here import Stages
-from slmbench.endpoint import connect, resolve
-from slmbench.endpoint.probe import PROMPT, probe as ask
+from slmbench.endpoint import Endpoint, Target, connect, resolve, rest
 from slmbench.show.progress import ConsoleProgress
+from slmbench.show.stages import Stages
 from slmbench.show.text import plain
 
-SETTINGS = (
-    "models",
-    "prompts",
-    "rounds",
-    "loads",
-    "warmup",
-    "max_tokens",
-    "temperature",
-    "seed",
-    "stream",
-    "deadline_s",
+SELECTION = (  # options of run and plan that are settings
+    *("models", "prompts", "loads", "warmup", "max_tokens", "temperature", "seed", "stream", "deadline_s"),
+    *("concurrency", "rate", "arrivals", "slo", "retries", "nonce", "endpoint", "allow_remote"),
 )
+SETTINGS = (*SELECTION, "rounds", "precision_pct", "budget_s")
 
 
-def _aloud(text: str) -> None:
+def aloud(text: str) -> None:
     """Standard output stays free for --json. What a server said must not command the terminal."""
     print(plain(text, keep="\n"), file=sys.stderr, flush=True)
 
@@ -38,44 +31,73 @@ def probe(given: argparse.Namespace) -> int:
     wanted = ",".join(given.alias) or None
     where = {"endpoint": given.endpoint, "allow_remote": given.allow_remote}
     settings = config.settings(models_file, given_as="option", models=wanted, **where)
-    endpoint = connect(settings.endpoint, allow_remote=settings.allow_remote, say=_aloud)
+    endpoint = connect(settings.endpoint, allow_remote=settings.allow_remote, say=aloud)
     with Stages() as stages:
-        targets = resolve(endpoint, settings.models, models_file, progress=stages, say=_aloud)
+        targets = resolve(endpoint, settings.models, models_file, progress=stages, say=aloud)
+    return (_shapes if given.shape else _answers)(endpoint, targets, given)
+
+
+def _answers(endpoint: Endpoint, targets: Sequence[Target], given: argparse.Namespace) -> int:
+    from slmbench.endpoint.probe import PROMPT, probe as ask
+
     found = [ask(endpoint, target, given.prompt or PROMPT) for target in targets]
     if given.json:
-        print(
-            json.dumps(
-                [{n: getattr(p, n) for n in ("alias", "id", "listed", "answer", "problem")} for p in found], indent=1
-            )
-        )
+        names = ("alias", "id", "listed", "answer", "problem")
+        print(json.dumps([{n: getattr(p, n) for n in names} for p in found], indent=1))
     else:
         for p in found:
             print(plain(f"{'ok    ' if p.ok else 'FAILED'} {p.alias}: {p.problem or p.answer}", keep="\n"))
     return 0 if any(p.ok for p in found) else 1
 
 
-def run(given: argparse.Namespace) -> int:
-    models_file = config.read_models(given.models_file)
-    asked = {name: getattr(given, name) for name in SETTINGS}
-    where = {"endpoint": given.endpoint, "allow_remote": given.allow_remote}
-    settings = config.settings(models_file, given_as="option", **asked, **where)
+def _shapes(endpoint: Endpoint, targets: Sequence[Target], given: argparse.Namespace) -> int:
+    """One streamed request a target; what it is made of, and what that allows."""
+    from slmbench.cli import shapes
+
+    aloud(f"One streamed request to each of {len(targets)} models: it tells what a stream looks like, not how fast.")
+    seen = shapes.look_at(endpoint, targets, given.prompt, rest.key_headers())
+    if given.json:
+        print(json.dumps([shapes.as_json(target, shape) for target, shape in seen], indent=1, ensure_ascii=False))
+    else:
+        for target, shape in seen:
+            print(plain("\n".join(shapes.in_words(target.alias, shape)), keep="\n"))
+    return 0 if any(shape.status == "ok" for _, shape in seen) else 1
+
+
+def asked(given: argparse.Namespace, models_file: config.ModelsFile, **more: Any) -> config.Settings:
+    """The settings that the options of run or plan ask for. more: settings that are no options of theirs."""
+    options = {name: getattr(given, name, None) for name in SETTINGS}
+    return config.settings(models_file, given_as="option", **options | more)
+
+
+def measured(
+    given: argparse.Namespace, settings: config.Settings, models_file: config.ModelsFile, *, resume: bool = False
+) -> store.Run:
+    """Run it, with progress on the terminal."""
     with Stages() as stages:
-        done = runner.run(
+        return runner.run(
             settings,
             models_file,
             out=given.out,
-            resume=given.resume,
+            resume=resume,
             memory=given.memory,
             watch=ConsoleProgress,
             fetching=stages,
-            say=_aloud,
+            say=aloud,
         )
+
+
+def run(given: argparse.Namespace) -> int:
+    from slmbench.analyse.listing import summary_list
+
+    models_file = config.read_models(given.models_file)
+    done = measured(given, asked(given, models_file), models_file, resume=given.resume)
     result = summary_list(done.rows)
     if given.json:
         print(json.dumps({"run": str(done.path), "models": result}, indent=1, ensure_ascii=False))
     for model in result:
-        _aloud(_in_words(model))
-    _aloud(f"Make the report: slmbench report {done.path}")
+        aloud(_in_words(model))
+    aloud(f"Make the report: slmbench report {done.path}")
     runner.finish(done.rows)
     return 0
 

@@ -1,9 +1,10 @@
-"""Verbs about this machine: doctor, models, fetch, serve, stop, status."""
+"""Verbs about this machine: doctor, models, fetch, serve, stop, status, calibrate."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 from slmbench import config, paths
 from slmbench.doctor import examine
@@ -130,6 +131,15 @@ def _loaded(side: str = rest.LOCAL_PREFIX) -> set[str]:
     """Ids of loaded models. side: "" for the catalogue's, which out of its reach takes seconds to answer."""
     running = service.status()
     return set(rest.get(f"{running.url}{side}/models/loaded")) if running else set()
+
+
+def calibrate(given: argparse.Namespace) -> int:
+    from slmbench import calibrate as calibration
+
+    print("About 12 s, on this machine alone; best while nothing else runs.", file=sys.stderr, flush=True)
+    found = calibration.calibrate(say=lambda text: print(text, file=sys.stderr if given.json else None, flush=True))
+    print(found.to_json() if given.json else f"Reports will quote it, from {calibration.path()}")
+    return 0
 
 
 def _state(loaded: bool, cached: bool) -> str:

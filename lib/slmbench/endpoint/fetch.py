@@ -10,7 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -58,6 +58,18 @@ SMOLLM2 = Source(
     gguf_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     gguf_bytes=98_362_432,
 )
+
+
+def prepare(aliases: Iterable[str], *, progress: Callable[[str, int, int], None] | None = None) -> dict[str, str]:
+    """Have the embedded models among `aliases` fetched and converted. returns: {alias: reason} of those that failed."""
+    failed = {}
+    for alias in aliases:
+        if alias in models.EMBEDDED:
+            try:
+                ensure(alias, progress=progress)
+            except KitError as e:
+                failed[alias] = e.message
+    return failed
 
 
 def ensure(alias: str, *, source: Source = SMOLLM2, progress: Callable[[str, int, int], None] | None = None) -> Path:

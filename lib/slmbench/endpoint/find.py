@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from slmbench import config
-from slmbench.endpoint import catalog, fetch, rest, service, tool
+from slmbench.endpoint import rest, service
 from slmbench.endpoint.rest import LOCAL_PREFIX, RestError
 from slmbench.endpoint.target import Endpoint, Target
-from slmbench.errors import KitError, UsageError
+from slmbench.errors import UsageError
 from slmbench.models import DEFAULT_SET, EMBEDDED
+
+if TYPE_CHECKING:
+    from slmbench.endpoint import catalog
 
 TAKEN_IN_S = 20.0  # how long the running service may take to notice a newly prepared model
 # what Foundry Local's ids add to a model's alias: its tuning, and the device and provider of the variant
@@ -49,6 +53,7 @@ def connect(
     running = service.status()
     if running:
         return _said(_own(running, "the kit's running service"), say)
+    from slmbench.endpoint import tool  # here, as below: most runs need neither it, nor the catalogue, nor to fetch
     address = tool.running_service()
     if address:
         found = _given(address, "the foundry tool's service")
@@ -113,18 +118,6 @@ def _is_foundry(root: str) -> bool:
     return isinstance(told, dict) and "modelCachePath" in told
 
 
-def prepare(aliases: Iterable[str], *, progress: Callable[[str, int, int], None] | None = None) -> dict[str, str]:
-    """Have the embedded models among `aliases` fetched and converted. returns: {alias: reason} of those that failed."""
-    failed = {}
-    for alias in aliases:
-        if alias in EMBEDDED:
-            try:
-                fetch.ensure(alias, progress=progress)
-            except KitError as e:
-                failed[alias] = e.message
-    return failed
-
-
 def resolve(
     endpoint: Endpoint,
     aliases: Sequence[str] | None,
@@ -149,14 +142,19 @@ def resolve(
     found = {alias: _one(endpoint, alias, models_file) for alias in aliases if alias not in ours}
     unknown = [alias for alias, target in found.items() if target is None]
     if unknown:  # named before anything is fetched: it may be a typing error
+        from slmbench.endpoint import catalog
+
         say("Looking the other models up in Foundry Local's catalogue …")
         listed = catalog.listing()
         if not listed:
             say(f"{catalog.OFFLINE}: models from it are skipped.")
         found |= {alias: _from_catalogue(endpoint, alias, models_file, listed) for alias in unknown}
-    failed = prepare(ours, progress=progress)
-    _await_models(endpoint, [alias for alias in ours if alias not in failed])
-    found |= {alias: _embedded(endpoint, alias, models_file, failed) for alias in ours}
+    if ours:
+        from slmbench.endpoint import fetch
+
+        failed = fetch.prepare(ours, progress=progress)
+        _await_models(endpoint, [alias for alias in ours if alias not in failed])
+        found |= {alias: _embedded(endpoint, alias, models_file, failed) for alias in ours}
     return [found[alias] for alias in aliases]
 
 
@@ -271,6 +269,8 @@ def _from_catalogue(
         size = f"{chosen.size_mb:,.0f} MB, " if chosen.size_mb else ""
         return Target(alias, reason=f"not downloaded ({size}licence {chosen.licence}): slmbench fetch {alias}")
     if entry and not listed:
+        from slmbench.endpoint import catalog
+
         return Target(alias, reason=f"{catalog.OFFLINE}{_here(endpoint)}")
     if entry:
         close = config.nearest(name, [m.alias for m in listed], 1)

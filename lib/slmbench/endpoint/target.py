@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from slmbench.endpoint import rest
 from slmbench.endpoint.rest import RestError
-from slmbench.endpoint.service import Service
 
 if TYPE_CHECKING:
     import openai
+
+    from slmbench.endpoint.service import Service
 
 SENT = ("host", "accept", "connection", "content-", "transfer-encoding", "user-agent", "x-stainless-")  # header names
 LOAD_S = 600.0

@@ -1,0 +1,131 @@
+"""The verb compare: the same models in two runs, and in what else the two runs differ."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from slmbench import config, store
+from slmbench.config.plans import differences
+from slmbench.errors import UsageError
+from slmbench.records import OK, UNITS
+from slmbench.show.text import number, plain
+
+PASSING = ("memory_available_mb", "pid", "url", "source")  # facts that differ between any two runs
+WEIGHTY = ("max_tokens", "prompts", "nonce", "stream", "concurrency", "rate", "arrivals")  # these change the work
+
+
+def compare(given: argparse.Namespace) -> int:
+    from slmbench.analyse.compare import WORDS
+
+    if given.metric not in WORDS:
+        close = config.nearest(given.metric, WORDS, 1)
+        hint = f"; did you mean {close[0]}?" if close else "."
+        raise UsageError(f"--metric: unknown metric {given.metric!r}{hint}", f"Known: {', '.join(WORDS)}.")
+    one, other = map(store.read, given.runs)
+    lines = _lines(one, other, given.metric)
+    found = {
+        "runs": [str(one.path), str(other.path)],
+        "metric": given.metric,
+        "models": lines,
+        "warnings": list(warnings(one.plan, other.plan)),
+        "differences": differences(one.plan, other.plan) + list(devices(one.plan, other.plan)),
+        "machines": list(facts(one.machine, other.machine)),
+    }
+    if given.json:
+        print(json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        print(plain("\n".join(_in_words(found, lines)), keep="\n"))
+    return 0
+
+
+def _lines(one: store.Run, other: store.Run, metric: str) -> list[dict[str, Any]]:
+    """`analyse.compare.runs` as plain values, None for NaN; with `sentence`."""
+    from slmbench.analyse import compare as comparing
+
+    table = comparing.runs(one.frame(), other.frame(), metric)
+    if table.empty:
+        names = [
+            ", ".join(dict.fromkeys(r.model for r in run.rows if r.status == OK)) or "none" for run in (one, other)
+        ]
+        both = f"{one.path} and {other.path}"
+        raise UsageError(
+            f"{both} have {metric} of no model in common; measured are {names[0]}, and {names[1]}.",
+            "slmbench run --models …   (measures the same models in both), or another --metric",
+        )
+    return [{**_plain(line), "sentence": comparing.sentence(line)} for line in table.to_dict("records")]
+
+
+def _plain(line: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN, and no numpy."""
+    values = {name: value.item() if hasattr(value, "item") else value for name, value in line.items()}
+    return {n: None if isinstance(v, float) and not math.isfinite(v) else v for n, v in values.items()}
+
+
+def warnings(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
+    """What makes two plans ask for different work, so that a ratio says less about machine and model."""
+    for told in differences(one, other):
+        if told.split(":")[0].split(" ")[0] in WEIGHTY:
+            yield f"the two runs did not ask for the same: {told}"
+
+
+def devices(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
+    """Device and execution provider of each model that both plans have, where they differ."""
+    places, others = (
+        {t["alias"]: (t.get("device"), t.get("execution_provider")) for t in plan.get("targets") or ()}
+        for plan in (one, other)
+    )
+    for alias, place in places.items():
+        if alias in others and others[alias] != place:
+            yield f"{alias} on: {_place(place)} -> {_place(others[alias])}"
+
+
+def _place(device: Sequence[str | None]) -> str:
+    return " ".join(part for part in device if part) or "not told"
+
+
+def facts(one: Mapping[str, Any], other: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    """In what two machines differ, as `name: one -> other`; what is not told by both is left out."""
+    for name in one:
+        if name not in other or name in PASSING or one[name] == other[name]:
+            continue
+        if isinstance(one[name], dict) and isinstance(other[name], dict):
+            yield from facts(one[name], other[name], f"{name} ")
+        else:
+            yield f"{within}{name}: {_said(one[name])} -> {_said(other[name])}"
+
+
+def _said(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _in_words(found: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    metric = found["metric"]
+    less = "more" if metric.endswith("_tps") else "less"
+    yield f"A: {found['runs'][0]}"
+    yield f"B: {found['runs'][1]}"
+    yield f"{metric} ({UNITS[metric]}), B in parts of A, prompt by prompt; {less} is better."
+    yield ""
+    heads = ("model", "B / A", "95 % interval", "pairs", "B is", "more rounds")
+    cells = [heads, *(_cells(line) for line in lines)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
+    for row in cells:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield ""
+    yield from (line["sentence"] for line in lines)
+    for title, name in ("Careful", "warnings"), ("Settings", "differences"), ("Machines", "machines"):
+        if found[name]:
+            yield ""
+            yield f"{title}:"
+            yield from (f"  {told}" for told in found[name])
+
+
+def _cells(line: Mapping[str, Any]) -> tuple[str, ...]:
+    low, high = line["ratio_low"], line["ratio_high"]
+    interval = "n/a" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    ratio = "n/a" if line["ratio"] is None else f"{line['ratio']:.3f}"
+    more = "-" if line["more_rounds"] is None else f"about {number(line['more_rounds'])} would tell"
+    return line["model"], ratio, interval, str(line["n_pairs"]), line["verdict"], more
