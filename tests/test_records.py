@@ -1,6 +1,7 @@
 """The record of one request, and the columns derived from it."""
 
 import dataclasses
+import itertools
 import json
 import math
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from slmbench.records import COLUMNS, DERIVED, OK, STATUSES, UNITS, Row, to_frame, tpot
+from slmbench.records import _ALLOWED, COLUMNS, DERIVED, KINDS, OK, STATUSES, UNITS, Row, longest_gaps, to_frame, tpot
 
 GOOD = Row(
     run="r",
@@ -52,10 +53,42 @@ def test_what_is_no_number_is_refused(value):
         dataclasses.replace(GOOD, ttft_s=value).to_json()
 
 
-@pytest.mark.parametrize("line", ["", "{", "[]", "3", '{"run": "r"}', '{"run": "r", "cell": "c"}'])
+@pytest.mark.parametrize("line", ["", "{", "[]", "3", '{"run": "r"}', '{"run": "r", "cell": "c"}', "[" * 100_000])
 def test_a_line_that_is_no_row_is_refused(line):
     with pytest.raises(ValueError):
         Row.from_json(line)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("model", None), ("status", None), ("phase", 1), ("prompt_id", ["p"]), ("text", True), ("error", {})),
+        *(("attempt", None), ("attempt", 1.0), ("round", True), ("order", "3"), ("concurrency", 2**63)),
+        *(("latency_s", "1.0"), ("latency_s", [1.0]), ("ttft_s", False), ("ttft_s", 10**400)),
+        *(("chunk_s", 0.5), ("chunk_s", [0.5, None]), ("chunk_s", ["0.5"]), ("chunk_s", [[0.5]])),
+        *(("chunk_chars", [1.5]), ("chunk_channel", ["answer", 1]), ("flags", "clock_jump"), ("flags", [None])),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_and_named(name, value):
+    line = json.dumps({"run": "r", "cell": "c", "model": "m"} | {name: value})
+    with pytest.raises(ValueError, match=rf"^{name}: .* was found, {KINDS[name].split(' ')[0].split('[')[0]}"):
+        Row.from_json(line)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "[0.5, NaN]", "[1e999]"])
+def test_numbers_that_are_none_are_refused(number):
+    name = "chunk_s" if number.startswith("[") else "latency_s"
+    with pytest.raises(ValueError, match=r"is no JSON|was found"):
+        Row.from_json(f'{{"run": "r", "cell": "c", "model": "m", "{name}": {number}}}')
+
+
+def test_old_rows_have_the_defaults_of_what_they_lack():
+    row = Row.from_json('{"run": "r", "cell": "c", "model": "m", "flags": null, "latency_s": 1, "order": null}')
+    assert (row.attempt, row.phase, row.status, row.flags, row.latency_s) == (1, "timed", "ok", [], 1)
+
+
+def test_every_column_has_a_kind_that_can_be_checked():
+    assert {kind for kind in KINDS.values() if kind not in _ALLOWED} == set()
 
 
 def test_columns_of_other_versions_are_passed_over():
@@ -109,6 +142,21 @@ def test_what_was_not_measured_is_nan_and_not_zero():
     assert line.status == "timeout"
 
 
+def test_the_longest_gap_of_each_list_by_hand():
+    lists = [None, [0.5, 0.75, 2.0, 2.5], [], [0.5], [1.0, 9.0], [3.0, 3.0], [1, 2, 5], None]
+    expected = [np.nan, 1.25, np.nan, np.nan, 8.0, 0.0, 3.0, np.nan]
+    assert longest_gaps(lists) == pytest.approx(expected, nan_ok=True)
+    assert longest_gaps([]).shape == (0,)
+    assert np.isnan(longest_gaps([None, [1.0]])).all()
+
+
+@settings(deadline=None, database=None, max_examples=60)
+@given(st.lists(st.none() | st.lists(st.floats(0, 1e6), max_size=5), max_size=9))
+def test_the_longest_gaps_are_those_of_a_plain_loop(lists):
+    plain = [max((b - a for a, b in itertools.pairwise(x or [])), default=np.nan) for x in lists]
+    assert np.array_equal(longest_gaps(lists), plain, equal_nan=True)
+
+
 @pytest.mark.parametrize("chunks", [None, [], [0.5]])
 def test_a_gap_needs_two_chunks(chunks):
     assert np.isnan(to_frame([dataclasses.replace(GOOD, chunk_s=chunks)]).chunk_gap_max_s[0])
@@ -131,7 +179,13 @@ def test_the_order_of_rows_is_kept_and_types_are_steady():
     assert list(frame.cell) == ["d", "c"]
     assert (frame[["ttft_s", "latency_s", "output_tokens", "round", "decode_tps"]].dtypes == "float64").all()
     assert frame.ok.dtype == bool
-    assert to_frame([NOTHING]).dtypes.loc["ttft_s"] == frame.dtypes.loc["ttft_s"]
+    for rows in ([], [NOTHING], [GOOD]):
+        assert to_frame(rows).dtypes.to_dict() == frame.dtypes.to_dict()
+    assert (frame["error"].dtype, frame["intended_at"].dtype, frame["attempt"].dtype) == ("str", "str", "int64")
+
+
+def test_lone_surrogates_fit_into_a_frame():
+    assert to_frame([dataclasses.replace(GOOD, text="\ud83d", error="\ude00")]).text[0] == "\ud83d"
 
 
 def test_every_timed_column_has_a_unit():

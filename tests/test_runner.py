@@ -1,11 +1,12 @@
 """From settings to a finished run folder, against a scripted server, and once against the real service."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from slmbench import config, runner, store
+from slmbench import calibrate, config, runner, store
 from slmbench.endpoint import Target, connect, resolve
 from slmbench.errors import NothingMeasured, UsageError
 from slmbench.records import Row
@@ -234,3 +235,20 @@ def test_targets_are_kept_with_their_reasons():
     plan = runner.plan_of(settings(), connect(f"http://127.0.0.1:{free_port()}", say=lambda _: None), [gone])
     assert plan["targets"] == [{"alias": "x", "id": None, "device": None, "execution_provider": None, "reason": "why"}]
     assert plan["hash"] == runner.plan_of(settings(), connect("http://127.0.0.1:9", say=lambda _: None), [gone])["hash"]
+
+
+@pytest.mark.parametrize(
+    ("change", "quoted"),
+    [({}, True), ({"cpu": "another"}, False), ({"python": "3.0"}, False), ({"more": 1}, False), (None, False)],
+)
+def test_the_calibration_of_this_machine_is_kept_with_the_run(go, change, quoted):
+    found = {"at": "2026-01-01", "where": calibrate.here() | (change or {}), "accuracy": [], "limits": []}
+    calibrate.path().parent.mkdir(parents=True, exist_ok=True)
+    calibrate.path().write_text("{" if change is None else json.dumps(found), encoding="utf-8")
+    done, _ = go(behaved("a:1"), models="a")
+    assert done.machine["calibration"] == (found if quoted else None)
+    assert (calibrate.latest() is not None) == quoted  # the same rule
+
+
+def test_without_a_calibration_none_is_claimed(go):
+    assert go(behaved("a:1"), models="a")[0].machine["calibration"] is None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
+CALIBRATION = "calibration.json"  # in `home()`
+EXAMPLE = "example"  # the name of the run that ships with the kit
 
 
 def home() -> Path:
@@ -14,10 +15,19 @@ def home() -> Path:
     `SLMBENCH_HOME` names another one; else the platform's cache folder for slmbench.
     """
     given = os.environ.get("SLMBENCH_HOME")
-    return Path(given).expanduser().absolute() if given else platformdirs.user_cache_path("slmbench", appauthor=False)
+    if given:
+        return Path(given).expanduser().absolute()
+    import platformdirs  # here: a run whose endpoint is given needs no folder
+
+    return platformdirs.user_cache_path("slmbench", appauthor=False)
 
 
 def data_file(name: str) -> Path:
     """A file of `data/`: beside the package in a wheel, at the top of the clone otherwise."""
     packaged = Path(__file__).parent / "data" / name
     return packaged if packaged.exists() else Path(__file__).parents[2] / "data" / name
+
+
+def run_folder(name: Path | str) -> Path:
+    """A run by its name: `example` is the one that ships with the kit, anything else the folder of that path."""
+    return data_file("example_run") if name == EXAMPLE else Path(name).expanduser()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,9 +13,8 @@ from typing import Any, Protocol
 
 from slmbench import config, machine, paths, store
 from slmbench.endpoint import Endpoint, Target, connect, resolve, rest
-from slmbench.endpoint.footprint import footprint
 from slmbench.errors import NothingMeasured, UsageError
-from slmbench.measure import bench
+from slmbench.measure import asks, bench
 from slmbench.records import OK, Row
 from slmbench.store import RunFolder
 
@@ -90,16 +90,10 @@ def command_of(
     holds the prompts, if not what `settings` names.
     """
     models_file = models_file or config.read_models()
-    unsaid = {f.name: f.default for f in dataclasses.fields(config.Settings)} | models_file.run
     words = ["slmbench", "run", "--models", ",".join(aliases), "--prompts", prompts_word or settings.prompts_from]
     file = models_file.path.resolve()
     words += [] if file == paths.data_file("models.json").resolve() else ["--models-file", str(file)]
-    for name in ("rounds", "max_tokens", "temperature", "seed", "warmup", "loads", "deadline_s"):
-        value = getattr(settings, name)
-        if value != unsaid[name] or name in ("rounds", "max_tokens", "temperature", "seed"):
-            words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
-    if not settings.stream or not unsaid["stream"]:
-        words += ["--stream" if settings.stream else "--no-stream"]
+    words += config.as_options(settings, models_file)
     words += ["--endpoint", settings.endpoint] if settings.endpoint else []
     words += ["--allow-remote"] if settings.allow_remote else []
     return shlex.join(words)
@@ -142,7 +136,8 @@ def open_run(
     path = Path(fresh or out).absolute()
     named = _named(settings)
     plan = plan_of(settings, endpoint, targets, models_file, None if named else str(path / "prompts.json"))
-    facts = machine.facts() | {"service": _service_facts(endpoint)}
+    facts = machine.facts()
+    facts |= {"service": _service_facts(endpoint), "calibration": _calibration(facts)}
     more = {} if named else {"prompts.json": _prompts_json(settings.prompts)}
     return RunFolder.open(path, plan | {"run": path.name}, facts, resume=resume, more=more)
 
@@ -162,6 +157,8 @@ def measure(
     measured again.
     """
     if memory and endpoint.own:
+        from slmbench.endpoint.footprint import footprint  # here: it starts services, which most runs do not
+
         known = {r["model"] for r in store.read(folder.path).resources if r.get("kind") == "footprint"}
         for target in targets:
             if target.available and target.load_url and target.alias not in known:
@@ -195,7 +192,7 @@ def run(
     targets = resolve(endpoint, settings.models, models_file, progress=fetching, say=say)
     with (
         open_run(settings, endpoint, targets, out=out, resume=resume, models_file=models_file) as folder,
-        watch(bench.count(targets, settings)) if watch else contextlib.nullcontext() as progress,
+        watch(asks.count(targets, settings)) if watch else contextlib.nullcontext() as progress,
     ):
         say(f"Run folder: {folder.path}")
         for row in measure(settings, endpoint, targets, folder, memory=memory, say=say):
@@ -228,6 +225,20 @@ def _service_facts(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.own:
         facts |= {"foundry_local_sdk": endpoint.own.sdk_version, "pid": endpoint.own.pid}
     return facts
+
+
+def _calibration(facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """This machine's own timing error as `slmbench calibrate` has kept it; None if there is none of this machine.
+
+    As `calibrate.latest`, without the server that its module brings.
+    """
+    try:
+        found = json.loads((paths.home() / paths.CALIBRATION).read_text(encoding="utf-8"))
+        where = found["where"]
+    except (OSError, ValueError, KeyError, TypeError):  # none, or none that can be read: calibrate makes a new one
+        return None
+    known = {**facts, "slmbench": facts["packages"]["slmbench"]}
+    return found if where == {name: known.get(name) for name in where} else None
 
 
 def _fresh(path: Path) -> Path:

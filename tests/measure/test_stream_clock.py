@@ -200,3 +200,32 @@ def test_a_line_may_be_as_long_as_the_limit(monkeypatch):
     assert framing.events[0].data == b"12345678901234"
     with pytest.raises(ProtocolError, match="a line of more than 20 bytes"):
         framing.feed(2, b"data: 123456789012345\n\n")
+
+
+def test_an_open_loop_counts_from_when_the_request_was_due():
+    """Due at 100 s, written at 101 s; it was 5,000 s by the wall clock when it was due."""
+    late = wire((103, head() + good()), due_ns=100 * S, due_at_s=5000.0, written_ns=101 * S, started_at_s=5001.0)
+    reply = stream.read(late)
+    assert (reply.ttft_s, reply.intended_at_s, reply.started_at_s) == (3, 5000, 5001)
+    assert stream.read(wire((103, head() + good()))).intended_at_s is None
+
+
+INTERRUPTED = {"end": "interrupted", "error": "stopped from here"}
+
+
+@pytest.mark.parametrize(
+    ("pieces", "status", "text"),
+    [
+        ([], "interrupted", None),
+        ([head()[:20]], "interrupted", None),
+        ([head()], "interrupted", None),
+        ([head(), event(delta("Hel"))], "interrupted", "Hel"),
+        ([head(), good()], "ok", "Hello!"),  # it had ended before it was stopped
+        ([head("500 Oops")], "http_500", None),
+    ],
+)
+def test_what_was_stopped_from_here_keeps_what_came(pieces, status, text):
+    stopped = Wire(start_ns=0, pieces=[(S * n, p) for n, p in enumerate(pieces, 1)], **INTERRUPTED)
+    reply = stream.read(stopped)
+    assert (reply.status, reply.text) == (status, text)
+    assert (reply.error == "stopped from here") is (status == "interrupted")

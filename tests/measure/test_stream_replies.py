@@ -4,58 +4,9 @@ import pytest
 
 from slmbench.measure import stream
 from slmbench.measure.wire import Address, exchange
-from support.replies import DONE, USAGE, chunked, delta, event, events, good, head, message, plain, usage
+from support.cases import ASKED, GOOD, STOP, server_flags
+from support.replies import DONE, event, events, good, head, message, plain, usage
 from support.server import HOLD, Drip, Server
-
-ASKED = stream.body("m", "Say hello.", max_tokens=8, temperature=0, seed=0, stream=True)
-STOP = delta(finish="stop")
-LINES = b"data: " + b"".join([b'{"choices":\ndata: [{"index": 0,\ndata:  "delta": {"content": "Hello!"}}]}'])
-CALL = [{"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-DONE_ONLY = b"data: [DONE]"
-
-GOOD = {
-    "in one packet, the connection closed after it": [head(), good()],
-    "with a Content-Length": [head(Content_Length=str(len(good()))) + good(), HOLD],
-    "in chunks, an event each": [
-        head(Transfer_Encoding="chunked") + chunked(*good().splitlines(keepends=True)),
-        HOLD,
-    ],
-    "over HTTP/1.0": [b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + good()],
-    "after 100 Continue": [CONTINUE + head() + good()],
-    "with a charset and capitals": [head(kind="Text/Event-Stream; charset=UTF-8"), good()],
-    "an event over many packets": [head(), Drip(good(), size=7)],
-    "byte by byte": [Drip(head() + good())],
-    "lines that end with CRLF": [head(), good().replace(b"\n", b"\r\n")],
-    "lines that end with CR": [head(), good().replace(b"\n", b"\r")],
-    "CRLF, byte by byte": [head(), Drip(good().replace(b"\n", b"\r\n"))],
-    "comments before and between": [head() + b": keep-alive\n\n", b":\n" + good().replace(b"data", b": ping\n\ndata")],
-    "data over three lines": [head(), LINES + b"\n\n" + events(STOP, usage()) + DONE_ONLY + b"\n\n"],
-    "no space after the colon": [head(), good().replace(b"data: ", b"data:")],
-    "a byte order mark": [head() + b"\xef\xbb\xbf" + good()],
-    "other fields": [head() + b"id: 1\nretry: 10\nevent: message\nnonsense\n" + good()],
-    "no line end after [DONE], the connection open": [
-        head(Transfer_Encoding="chunked") + chunked(good(done=DONE_ONLY)),
-        HOLD,
-    ],
-    "no line end after [DONE], the connection closed": [head() + good(done=DONE_ONLY)],
-    "one line end after [DONE], the connection open": [head() + good(done=DONE_ONLY + b"\n"), HOLD],
-    "more after [DONE]": [head() + good() + b"data: nonsense\n\n\xff", HOLD],
-    "empty deltas between": [head() + events(delta(""), delta("Hello!"), delta(""), delta(), STOP, usage()) + DONE],
-    "content in the chunk with the finish_reason": [head() + events(delta("Hello!", finish="length"), usage()) + DONE],
-    "no delta in the chunk with the finish_reason": [
-        head() + events(delta("Hello!"), {"choices": [{"finish_reason": "stop"}]}, usage()) + DONE
-    ],
-    "usage in the chunk with the finish_reason": [head() + events(delta("Hello!"), STOP | {"usage": USAGE}) + DONE],
-    "tool calls beside it": [head() + events(delta("Hello!"), delta(tool_calls=CALL), STOP, usage()) + DONE],
-    "a null error": [head() + events(delta("Hello!") | {"error": None}, STOP, usage()) + DONE],
-    "an error only in the words": [
-        head() + events(delta("Hello"), delta("!"), STOP | {"note": '"error" event: error'}, usage()) + DONE
-    ],
-    "a second choice, which nobody asked for": [
-        head() + events(delta("Hello!"), {"choices": [{"index": 1, "delta": {"content": "x"}}]}, STOP, usage()) + DONE
-    ],
-}
 
 
 @pytest.mark.parametrize("script", GOOD.values(), ids=GOOD)
@@ -64,7 +15,7 @@ def test_a_good_reply_is_ok(script):
         wire = exchange(Address.of(f"{server.root}/v1/chat/completions"), ASKED, deadline_s=10)
     reply = stream.read(wire, model="m")
     assert (reply.status, reply.error) == ("ok", None)
-    assert (reply.text, reply.flags) == ("Hello!", [])
+    assert (reply.text, server_flags(reply)) == ("Hello!", [])
     assert (reply.prompt_tokens, reply.output_tokens, reply.token_source) == (7, 3, "server")
     assert wire.end in ("done", "eof")  # it did not wait for the deadline where the connection stays open
     assert len(server.requests) == 1

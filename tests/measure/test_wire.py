@@ -1,14 +1,16 @@
 """The seam to the network: addresses, stamps, and what is switched off meanwhile."""
 
 import gc
+import os
+import signal
 import socket
 import threading
 
 import pytest
 
 from slmbench.measure.wire import Address, exchange, garbage_collection_off
-from support.replies import good, head
-from support.server import Drip, Server
+from support.replies import delta, event, good, head
+from support.server import HOLD, Drip, Server
 
 ADDRESSES = {
     "http://localhost:5273/v1/chat/completions": ("http", "localhost", 5273, "/v1/chat/completions", "localhost:5273"),
@@ -53,6 +55,18 @@ def test_localhost_is_ipv6_where_only_that_answers():
         wire = exchange(Address.of(f"http://localhost:{listener.getsockname()[1]}/v1"), b"{}", deadline_s=10)
         thread.join()
     assert wire.end == "done"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C reaches a process there by other ways")
+def test_ctrl_c_ends_an_exchange_at_once():
+    with Server([head(), event(delta("Hel")), HOLD]) as server:
+        address = Address.of(f"{server.root}/v1/chat/completions")
+        exchange(address, b"{}", deadline_s=0.1)
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            exchange(address, b"{}", deadline_s=30)
+        assert gc.isenabled()
+    assert len(server.requests) == 2  # its connection was closed, or the server would still hold it
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -54,6 +54,7 @@ def connect(
     if running:
         return _said(_own(running, "the kit's running service"), say)
     from slmbench.endpoint import tool  # here, as below: most runs need neither it, nor the catalogue, nor to fetch
+
     address = tool.running_service()
     if address:
         found = _given(address, "the foundry tool's service")

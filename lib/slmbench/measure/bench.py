@@ -1,97 +1,32 @@
-"""Run a plan: loads, warm-ups, the shuffled timed loop, one row a request. The endpoint is passed in.
+"""Run a plan: loads, warm-ups, the timed requests, one row each. The endpoint is passed in.
 
-No request goes out that is not a row: no hidden probe, warm-up or retry.
+No request goes out that is not a row: no hidden probe, warm-up or retry. One request at a time runs in this process;
+several at once, and those of an open loop, in a process of their own, in which nothing else happens (`reader`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import random
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
-import psutil
-
-from slmbench.config import Prompt, Settings
+from slmbench.config import Settings
 from slmbench.errors import KitError, UsageError
-from slmbench.measure import stream
+from slmbench.measure import asks, precision, stream
+from slmbench.measure.arrivals import due_times
+from slmbench.measure.asks import Ask, Loader, Target, cell_of
+from slmbench.measure.host import HostCpu
+from slmbench.measure.reader import Reader
 from slmbench.records import OK, Row
 from slmbench.store import RunFolder
 
 GIVE_UP_AFTER = 3  # failed timed requests in a row: the rest of that model becomes one skipped row
 
 
-class Target(Protocol):
-    """One model to ask; see `endpoint.Target`."""
-
-    alias: str
-    id: str | None
-    base_url: str | None
-    load_url: str | None
-    device: str | None
-    execution_provider: str | None
-    reason: str | None
-    fault: str | None
-
-
-class Loader(Protocol):
-    """What can load and unload models; see `endpoint.Endpoint`."""
-
-    def load(self, target: Any) -> float | None: ...
-    def unload(self, target: Any) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One request to come."""
-
-    target: Target
-    prompt: Prompt
-    phase: str
-    round: int
-    load_index: int
-
-
-def cell_of(ask: Ask, settings: Settings) -> str:
-    """The resume key: two requests with the same cell are repeats of the same measurement."""
-    what = {
-        "model_id": ask.target.id or ask.target.alias,
-        "prompt": [ask.prompt.id, ask.prompt.text],  # two prompts of a set may have one text
-        "max_tokens": settings.max_tokens,
-        "temperature": settings.temperature,
-        "seed": settings.seed,
-        "stream": settings.stream,
-        "phase": ask.phase,
-        "round": ask.round,
-        "load_index": ask.load_index,
-        "device": ask.target.device,
-        "concurrency": settings.concurrency,
-    }
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def timed_order(targets: list[Target], settings: Settings, load_index: int) -> list[Ask]:
-    """Every model x prompt x round once, shuffled by the seed, so that drift does not fall on one model."""
-    asks = [
-        Ask(target, prompt, "timed", number, load_index)
-        for target in targets
-        for prompt in settings.prompts
-        for number in range(settings.rounds)
-    ]
-    random.Random(f"{settings.seed}/{load_index}").shuffle(asks)
-    return asks
-
-
-def count(targets: list[Target], settings: Settings) -> int:
-    """How many requests a run of this plan sends, warm-ups included, if nothing fails."""
-    available = sum(t.reason is None for t in targets)
-    return available * settings.loads * (settings.warmup + len(settings.prompts) * settings.rounds)
-
-
-def check(targets: list[Target], settings: Settings) -> None:
+def check(targets: Sequence[Target], settings: Settings) -> None:
     """Whether the plan can be kept, asked before its first request.
 
     raises: UsageError where models are to be loaded afresh and their loading is not ours to do.
@@ -112,7 +47,7 @@ def run(
 
     A model that can't be had, can't be loaded or keeps failing becomes a skipped row with its reason; the rest goes
     on. Cells that the folder has finished are left out. An interrupt is written down as a row, then raised.
-    raises: UsageError as `check`.
+    raises: UsageError as `check`; KitError where the process that reads several streams ends.
     """
     check(targets, settings)
     bench = _Bench(settings, folder, headers or {})
@@ -130,13 +65,10 @@ def run(
                     continue
                 for number in range(settings.warmup):
                     yield bench.measure(Ask(target, settings.prompts[0], "warmup", number, load_index))
-        for ask in timed_order(alive, settings, load_index):
-            if bench.gave_up(ask.target) or cell_of(ask, settings) in folder.finished:
-                continue
-            row = bench.measure(ask)
-            yield row
-            if bench.gave_up(ask.target):
-                yield from bench.skip(ask.target, f"{GIVE_UP_AFTER} failed in a row; the last: {row.error}", load_index)
+        for block in asks.blocks(alive, settings, load_index):
+            yield from bench.block(block, load_index)
+        if settings.precision_pct is not None:
+            yield from bench.until_precise(alive, load_index)
         alive = [t for t in alive if not bench.gave_up(t)]
 
 
@@ -149,15 +81,22 @@ class _Bench:
         self.headers = headers
         self.order = len(folder.rows)
         self.failed_in_a_row: dict[str, int] = {}
-        psutil.cpu_percent(interval=None)  # the first call only sets the mark from which the next one counts
+        self.began_s = time.monotonic()
+        self.host = HostCpu()
 
     def gave_up(self, target: Target) -> bool:
         return self.failed_in_a_row.get(target.alias, 0) >= GIVE_UP_AFTER
 
+    def out_of_time(self) -> bool:
+        budget_s = self.settings.budget_s
+        return budget_s is not None and time.monotonic() - self.began_s >= budget_s
+
     def nothing_left(self, target: Target, load_index: int) -> bool:
         """Whether an earlier part of this run has finished all that is to be asked of a model in this load."""
-        asks = timed_order([target], self.settings, load_index)
-        return all(cell_of(a, self.settings) in self.folder.finished for a in asks)
+        timed = [ask for block in asks.blocks([target], self.settings, load_index) for ask in block]
+        if not all(cell_of(a, self.settings) in self.folder.finished for a in timed):
+            return False
+        return self.settings.precision_pct is None or not self._imprecise([target], load_index)
 
     def load(self, loader: Loader, target: Target, load_index: int, *, again: bool) -> None:
         if again:
@@ -168,56 +107,166 @@ class _Bench:
             self.folder.append_resource({**what, "at": _utc(datetime.now(UTC).timestamp())})
 
     def skip(self, target: Target, reason: str, load_index: int | None = None) -> Iterator[Row]:
-        what = json.dumps([target.alias, "skipped", load_index])
-        cell = hashlib.sha256(what.encode()).hexdigest()[:16]
+        cell = asks.skip_cell(target, load_index)
         if cell in self.folder.finished:  # said in an earlier part of this run
             return
         now = _utc(datetime.now(UTC).timestamp())
         fault = getattr(target, "fault", None) or "skipped"
         yield self._keep(
-            self._row(
-                target, cell=cell, status=fault, error=reason, load_index=load_index, started_at=now, phase="timed"
-            )
+            self._row(target, cell=cell, status=fault, error=reason, load_index=load_index, started_at=now)
         )
+
+    def block(self, block: Sequence[Ask], load_index: int) -> Iterator[Row]:
+        """The requests of a block, then as often as retries were asked for those that failed, each a new attempt."""
+        pending = [a for a in block if cell_of(a, self.settings) not in self.folder.finished]
+        for _ in range(1 + self.settings.retries):
+            failed: list[Ask] = []
+            single = pending and asks.is_single(pending[0].streams, self.settings)
+            yield from (self._singly if single else self._at_once)(pending, load_index, failed)
+            pending = [a for a in failed if not self.gave_up(a.target)]
+
+    def _singly(self, block: Sequence[Ask], load_index: int, failed: list[Ask]) -> Iterator[Row]:
+        for ask in block:
+            if self.gave_up(ask.target):
+                continue
+            row = self.measure(ask)
+            yield row
+            if asks.may_be_retried(row):
+                failed.append(ask)
+            if self.gave_up(ask.target):
+                yield from self._skip_rest(ask.target, row, load_index)
+
+    def _at_once(self, block: Sequence[Ask], load_index: int, failed: list[Ask]) -> Iterator[Row]:
+        """A block of one model: as many streams as the plan says, or each request at its time."""
+        s = self.settings
+        block = [a for a in block if not self.gave_up(a.target)]
+        if not block:
+            return
+        due = [None] * len(block)
+        if s.rate is not None:  # the same times for every model
+            due = due_times(len(block), s.rate, s.arrivals, f"{s.seed}/{load_index}")
+        streams = None if s.rate is not None else block[0].streams
+        ahead = len(block) if streams is None else 2 * streams  # enough that a stream never waits for this process
+        to_send, waiting = deque(range(len(block))), set()
+        with Reader(streams) as reader:
+
+            def send() -> None:
+                while to_send and len(waiting) < ahead:
+                    key = to_send.popleft()
+                    more = {"headers": self.headers, "deadline_s": s.deadline_s, "due_s": due[key]}
+                    reader.send(key, _url(block[key]), asks.payload(block[key], s), **more)
+                    waiting.add(key)
+
+            send()
+            reader.start()
+            try:
+                while waiting:
+                    key, wire = reader.take()
+                    waiting.discard(key)
+                    send()
+                    ask = block[key]
+                    row = self._take(ask, stream.read(wire, stream=s.stream, model=ask.target.id))
+                    yield row
+                    if asks.may_be_retried(row):
+                        failed.append(ask)
+                    if self.gave_up(ask.target) and (dropped := {*reader.drop(), *to_send}):
+                        to_send.clear()
+                        waiting -= dropped
+                        yield from self._skip_rest(ask.target, row, load_index)
+            except (KeyboardInterrupt, GeneratorExit):
+                for key, wire in reader.stop():
+                    self._take(block[key], stream.read(wire, stream=s.stream, model=block[key].target.id))
+                raise
+
+    def _skip_rest(self, target: Target, last: Row, load_index: int) -> Iterator[Row]:
+        yield from self.skip(target, f"{GIVE_UP_AFTER} failed in a row; the last: {last.error}", load_index)
+
+    def until_precise(self, targets: Sequence[Target], load_index: int) -> Iterator[Row]:
+        """Further rounds of every cell whose median is not known as closely as was asked for."""
+        stopped: dict[tuple[str, str], str] = {}
+        while todo := self._imprecise([t for t in targets if not self.gave_up(t)], load_index):
+            number = max(ask.round for ask in todo)
+            for ask in asks.shuffled(todo, self.settings, load_index, 1, number + 2):
+                if self.gave_up(ask.target):
+                    continue
+                if self.out_of_time():
+                    stopped |= {(a.target.alias, a.prompt.id): "budget" for a in todo}
+                    break
+                row = self.measure(ask)
+                yield row
+                if self.gave_up(ask.target):
+                    yield from self._skip_rest(ask.target, row, load_index)
+            if stopped:
+                break
+        for target in targets:
+            for prompt in self.settings.prompts:
+                self._note_precision(target, prompt.id, load_index, stopped)
+
+    def _imprecise(self, targets: Sequence[Target], load_index: int) -> list[Ask]:
+        """The next round of each cell that needs one."""
+        asked = precision.cells(self.folder.rows, load_index)
+        todo = []
+        for target in targets:
+            for prompt in self.settings.prompts:
+                cell = asked.get((target.alias, prompt.id), precision.Cell())
+                if cell.goes_on(self.settings.precision_pct):
+                    number = max(cell.rounds, self.settings.rounds)
+                    todo.append(Ask(target, prompt, "timed", number, load_index))
+        return todo
+
+    def _note_precision(self, target: Target, prompt_id: str, load_index: int, stopped: dict) -> None:
+        asked_pct = self.settings.precision_pct
+        cell = precision.cells(self.folder.rows, load_index).get((target.alias, prompt_id), precision.Cell())
+        by = "precision" if cell.reached(asked_pct) else stopped.get((target.alias, prompt_id), "rounds")
+        if by != "precision" and self.gave_up(target):
+            by = "failures"
+        what = {"kind": "precision", "model": target.alias, "prompt_id": prompt_id, "load_index": load_index}
+        half_width_pct = cell.half_width_pct()
+        what |= {"n": len(cell.latency_s), "half_width_pct": half_width_pct and round(half_width_pct, 3)}
+        self.folder.append_resource({**what, "asked_pct": asked_pct, "stopped_by": by})
 
     def measure(self, ask: Ask) -> Row:
         """Send one request and keep its row."""
         s = self.settings
-        payload = stream.body(
-            ask.target.id,
-            ask.prompt.text,
-            max_tokens=s.max_tokens,
-            temperature=s.temperature,
-            seed=s.seed,
-            stream=s.stream,
-        )
-        url = f"{ask.target.base_url}/chat/completions"
-        base = self._row(
-            ask.target,
-            cell=cell_of(ask, s),
-            phase=ask.phase,
-            prompt_id=ask.prompt.id,
-            round=ask.round,
-            load_index=ask.load_index,
-            concurrency=s.concurrency,
-        )
-        psutil.cpu_percent(interval=None)
-        began_s = datetime.now(UTC).timestamp()
+        began_s = time.time()
+        self.host.mark()
         try:
-            reply = stream.ask(url, payload, stream=s.stream, deadline_s=s.deadline_s, headers=self.headers)
+            reply = stream.ask(
+                _url(ask), asks.payload(ask, s), stream=s.stream, deadline_s=s.deadline_s, headers=self.headers
+            )
         except KeyboardInterrupt:
-            self._keep(replace(base, status="interrupted", error="stopped from here", started_at=_utc(began_s)))
+            row = self._row_of(ask, status="interrupted", error="stopped from here", started_at=_utc(began_s))
+            self._keep(row)
             raise
+        return self._take(ask, reply)
+
+    def _take(self, ask: Ask, reply: stream.Reply) -> Row:
+        """Keep the row of one reply."""
+        shared = {name: getattr(reply, name) for name in stream.SHARED}
+        intended_at = None if reply.intended_at_s is None else _utc(reply.intended_at_s)
         row = replace(
-            base,
-            **{name: getattr(reply, name) for name in stream.SHARED},
+            self._row_of(ask),
+            **shared,
             started_at=_utc(reply.started_at_s),
-            host_cpu_pct=psutil.cpu_percent(interval=None),
+            intended_at=intended_at,
+            host_cpu_pct=self.host.pct_since(reply.started_at_s),
         )
         if ask.phase == "timed":
             alias = ask.target.alias
             self.failed_in_a_row[alias] = 0 if row.status == OK else self.failed_in_a_row.get(alias, 0) + 1
         return self._keep(row)
+
+    def _row_of(self, ask: Ask, **more: Any) -> Row:
+        return self._row(
+            ask.target,
+            cell=cell_of(ask, self.settings),
+            phase=ask.phase,
+            prompt_id=ask.prompt.id,
+            round=ask.round,
+            load_index=ask.load_index,
+            concurrency=ask.streams,
+            **more,
+        )
 
     def _row(self, target: Target, *, cell: str, **more: Any) -> Row:
         return Row(
@@ -236,6 +285,10 @@ class _Bench:
         self.folder.append(row)
         self.order += 1
         return row
+
+
+def _url(ask: Ask) -> str:
+    return f"{ask.target.base_url}/chat/completions"
 
 
 def _utc(seconds: float) -> str:

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 import h11
 
-HEADER_BYTES_MAX = 64 * 1024
-LINE_BYTES_MAX = 1024 * 1024
-REPLY_BYTES_MAX = 8 * 1024 * 1024
+from slmbench.measure.limits import HEADER_BYTES_MAX, LINE_BYTES_MAX, REPLY_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +51,8 @@ class Framing:
         self.marked = False  # [DONE] was seen
         self.ended = False  # HTTP says that the body is whole
         self.body_ns = 0
-
-    @property
-    def is_stream(self) -> bool:
-        return self.headers.get("content-type", "").split(";")[0].strip().lower() == "text/event-stream"
+        self.is_stream = False  # by its content type
+        self._reads_lines = False
 
     @property
     def done(self) -> bool:
@@ -70,14 +66,10 @@ class Framing:
             self._http.receive_data(piece)
             while not self.marked:
                 event = self._http.next_event()
-                if isinstance(event, h11.Response):
-                    self.status = event.status_code
-                    self.headers = {k.decode().lower(): v.decode("latin-1") for k, v in event.headers}
-                    coding = self.headers.get("content-encoding", "identity").lower()
-                    if coding != "identity":
-                        raise ProtocolError(f"content-encoding {coding!r} although identity was asked for")
-                elif isinstance(event, h11.Data):
+                if isinstance(event, h11.Data):
                     self._body(at_ns, bytes(event.data))
+                elif isinstance(event, h11.Response):
+                    self._head(event)
                 elif isinstance(event, h11.EndOfMessage):
                     self.ended = True
                     self._last_words(at_ns)
@@ -93,24 +85,34 @@ class Framing:
         with contextlib.suppress(ProtocolError):
             self.feed(at_ns, b"")
 
+    def _head(self, response: h11.Response) -> None:
+        self.status = response.status_code
+        self.headers = {k.decode().lower(): v.decode("latin-1") for k, v in response.headers}
+        kind = self.headers.get("content-type", "").split(";")[0].strip().lower()
+        self.is_stream = kind == "text/event-stream"
+        self._reads_lines = self.is_stream and self.status == 200
+        coding = self.headers.get("content-encoding", "identity").lower()
+        if coding != "identity":
+            raise ProtocolError(f"content-encoding {coding!r} although identity was asked for")
+
     def _body(self, at_ns: int, piece: bytes) -> None:
         self.body += piece
         self.body_ns = at_ns
         if len(self.body) > REPLY_BYTES_MAX:
             raise ProtocolError(f"a reply of more than {REPLY_BYTES_MAX} bytes")
-        if self.is_stream and self.status == 200:
+        if self._reads_lines:
             self._lines(at_ns, piece)
 
     def _lines(self, at_ns: int, piece: bytes) -> None:
         """Lines end with LF, CR or CRLF (the event stream format of the HTML standard)."""
-        if self._after_cr and piece.startswith(b"\n"):
-            piece = piece[1:]
-        self._after_cr = piece.endswith(b"\r")
-        whole = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, rest = whole.split(b"\n")
+        if self._after_cr or b"\r" in piece:
+            if self._after_cr and piece.startswith(b"\n"):
+                piece = piece[1:]
+            self._after_cr = piece.endswith(b"\r")
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, rest = piece.split(b"\n")
         for line in lines:
-            self._line += line
-            self._one_line(at_ns, bytes(self._line))
+            self._one_line(at_ns, bytes(self._line + line) if self._line else line)
             self._line.clear()
             if self.marked:
                 return

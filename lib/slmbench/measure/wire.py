@@ -7,21 +7,15 @@ tell whether it has.
 from __future__ import annotations
 
 import gc
-import socket
-import ssl
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from slmbench.measure.framing import HEADER_BYTES_MAX, LINE_BYTES_MAX, REPLY_BYTES_MAX, Framing, ProtocolError
-
-RECV_BYTES = 64 * 1024
-QUIET_S = 0.5  # nothing came for so long: a look inside disturbs no measurement
-MARKS = (b"[DONE]", b'"error"', b"event: error", b"event:error")  # the reply may end here
-MARK_BYTES = max(map(len, MARKS))
+from slmbench.measure.connection import addresses
+from slmbench.measure.flight import Flight
+from slmbench.measure.streams import Streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +42,12 @@ class Address:
 class Wire:
     """What came over the line for one request, before anybody looked inside.
 
-    Times in ns of `time.perf_counter_ns`. start_ns: just before the request was written to the open connection.
-    pieces: (arrival, bytes) in order. end: done | eof | timeout | reset | refused | unreachable | too_large.
+    Times in ns of `time.perf_counter_ns` of the process that read it. start_ns: just before the request was written to
+    the open connection, or, in an open loop, when it was due. pieces: (arrival, bytes) in order.
+    end: done | eof | timeout | reset | refused | unreachable | too_large | interrupted.
     """
 
-    started_at_s: float = 0.0  # wall clock, seconds since 1970
+    started_at_s: float = 0.0  # wall clock, seconds since 1970, when the request was written
     connect_ns: int | None = None
     start_ns: int = 0
     end_ns: int = 0
@@ -60,6 +55,30 @@ class Wire:
     pieces: list[tuple[int, bytes]] = field(default_factory=list)
     end: str = "eof"
     error: str | None = None
+    lag_ns: int = (
+        0  # the longest time for which the reader is known to have been late, from the request to the last piece
+    )
+    idle_ns: int | None = None  # how long it waited for bytes between the first piece and the last
+    due_ns: int | None = None  # open loop: when the request was to be written
+    due_at_s: float | None = None  # the same by the wall clock
+    written_ns: int = 0  # when it was; 0 if it was not
+    kernel: bool = False  # every arrival is by the kernel's word, so that a late reader does not make it late
+
+    @property
+    def written_at_s(self) -> float:
+        return self.started_at_s
+
+    @classmethod
+    def of(cls, flight: Flight) -> Wire:
+        flight.settle()
+        same = {name: getattr(flight, name) for name in SAME}
+        return cls(pieces=list(zip(flight.stamps, flight.pieces, strict=True)), **same)
+
+
+SAME = (
+    *("started_at_s", "connect_ns", "start_ns", "end_ns", "wall_drift_s", "end", "error"),
+    *("lag_ns", "idle_ns", "due_ns", "due_at_s", "written_ns", "kernel"),
+)  # fields of a Flight that a Wire has too
 
 
 _quiet_lock = threading.Lock()
@@ -83,37 +102,8 @@ def garbage_collection_off() -> Iterator[None]:
                 gc.enable()
 
 
-def _connect(address: Address, timeout_s: float) -> socket.socket:
-    """An open connection with Nagle off. "localhost" means IPv4 first, which is where local servers listen."""
-    host = "127.0.0.1" if address.host == "localhost" else address.host
-    try:
-        sock = socket.create_connection((host, address.port), timeout_s)
-    except ConnectionRefusedError as refused:
-        if address.host != "localhost":
-            raise
-        try:
-            sock = socket.create_connection(("::1", address.port), timeout_s)
-        except OSError:  # also where this machine has no IPv6
-            raise refused from None
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if address.scheme == "https":
-        with ExitStack() as on_failure:
-            on_failure.callback(sock.close)
-            secure = ssl.create_default_context().wrap_socket(sock, server_hostname=address.host)
-            on_failure.pop_all()
-            return secure
-    return sock
-
-
-def exchange(
-    address: Address, body: bytes, *, headers: dict[str, str] | None = None, deadline_s: float = 120.0
-) -> Wire:
-    """POST `body`, and stamp what comes back until the reply has ended or the deadline has passed.
-
-    body: JSON bytes. deadline_s: bounds everything, from the connection to the last byte.
-    returns: a Wire, whatever happened; network faults are its `end` and `error`, never an exception.
-    One attempt, no redirect, no proxy, no retry.
-    """
+def request(address: Address, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
+    """The bytes of the POST of a JSON body."""
     fields = {
         "Host": address.netloc,
         "Accept": "text/event-stream, application/json",
@@ -124,81 +114,29 @@ def exchange(
         **(headers or {}),
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    request = f"POST {address.path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body
-    wire = Wire(started_at_s=time.time())
-    opened_ns = wire.start_ns = time.perf_counter_ns()
-    deadline_ns = opened_ns + int(deadline_s * 1e9)
+    return f"POST {address.path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body
+
+
+def exchange(
+    address: Address, body: bytes, *, headers: Mapping[str, str] | None = None, deadline_s: float = 120.0
+) -> Wire:
+    """POST `body`, and stamp what comes back until the reply has ended or the deadline has passed.
+
+    body: JSON bytes. deadline_s: bounds everything, from the connection to the last byte.
+    returns: a Wire, whatever happened; network faults are its `end` and `error`, never an exception.
+    One attempt, no redirect, no proxy, no retry.
+    """
+    tls = None
+    if address.scheme == "https":
+        import ssl
+
+        tls = (ssl.create_default_context(), address.host)
     try:
-        sock = _connect(address, deadline_s)
-    except ConnectionRefusedError as e:
-        wire.end, wire.error = "refused", str(e)
-    except TimeoutError:
-        wire.end, wire.error = "timeout", f"no connection within {deadline_s:g} s"
-    except OSError as e:  # no route, unknown host, TLS
-        wire.end, wire.error = "unreachable", str(e)
-    else:
-        wire.connect_ns = time.perf_counter_ns() - opened_ns
-        with sock, garbage_collection_off():
-            wire.started_at_s, wire.start_ns = time.time(), time.perf_counter_ns()
-            try:
-                sock.settimeout(max((deadline_ns - time.perf_counter_ns()) / 1e9, 0.001))
-                sock.sendall(request)
-                _receive(sock, wire, deadline_ns)
-            except TimeoutError:
-                wire.end, wire.error = "timeout", f"the deadline of {deadline_s:g} s passed"
-            except OSError as e:
-                wire.end, wire.error = "reset", str(e)
-    wire.end_ns = time.perf_counter_ns()
-    wire.wall_drift_s = (time.time() - wire.started_at_s) - (wire.end_ns - wire.start_ns) / 1e9
-    return wire
-
-
-def _receive(sock: socket.socket, wire: Wire, deadline_ns: int) -> None:
-    """Fill `wire.pieces`. A look inside is taken only where a cheap mark says that the reply may have ended, or in a
-    silence."""
-    framing, fed, received, seen, tail, look_always = Framing(), 0, 0, 0, b"", None
-    now = time.perf_counter_ns
-    while True:
-        left_s = (deadline_ns - now()) / 1e9
-        if left_s <= 0:
-            raise TimeoutError
-        sock.settimeout(min(left_s, QUIET_S))
-        try:
-            piece = sock.recv(RECV_BYTES)
-            at_ns, quiet = now(), False
-        except TimeoutError:
-            piece, quiet = b"", True
-        if quiet and seen == received:
-            continue
-        if not (piece or quiet):
-            wire.end = "eof"
-            return
-        if piece:
-            wire.pieces.append((at_ns, piece))
-        received += len(piece)
-        if received > REPLY_BYTES_MAX + HEADER_BYTES_MAX:
-            wire.end, wire.error = "too_large", f"more than {REPLY_BYTES_MAX} bytes"
-            return
-        recent = tail + piece
-        if look_always is None and (b"\r\n\r\n" in recent or received > HEADER_BYTES_MAX):
-            look_always = not _is_plain_stream(b"".join(p for _, p in wire.pieces))
-        if not look_always and any(mark in recent for mark in MARKS):
-            look_always = True  # what completes the mark's event may come in a later piece
-        if look_always or quiet or recent.endswith(b"0\r\n\r\n") or received - seen > LINE_BYTES_MAX:
-            try:
-                for pair in wire.pieces[fed:]:
-                    framing.feed(*pair)
-            except ProtocolError:
-                wire.end = "done"  # the reader meets the same error, and reports it
-                return
-            fed, seen = len(wire.pieces), received
-            if framing.done:
-                wire.end = "done"
-                return
-        tail = recent[-MARK_BYTES:]
-
-
-def _is_plain_stream(head: bytes) -> bool:
-    """A 200 without Content-Length: it ends by [DONE], by the last chunk or with the connection."""
-    head, end, _ = head.lower().partition(b"\r\n\r\n")
-    return bool(end) and head.startswith(b"http/1.1 200") and b"content-length" not in head
+        where = addresses(address.host, address.port)
+    except OSError as e:  # an unknown host
+        where = e
+    flight = Flight(0, where, request(address, body, headers), deadline_s=deadline_s, tls=tls)
+    with garbage_collection_off(), Streams(1, lambda _: None) as streams:
+        streams.add(flight)
+        streams.run()
+    return Wire.of(flight)

@@ -2,30 +2,15 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
+from made_runs import PLAN, opened, row, written
 
 from slmbench import store
-from slmbench.records import Row
-
-PLAN = {"models": ["a"], "prompts": [{"id": "p1", "text": "Hi"}], "rounds": 2, "max_tokens": 8, "temperature": 0.0}
-
-
-def row(number, **more):
-    return Row(run="r", cell=f"c{number}", model="a", text=f"reply {number} नमस्ते", **more)
-
-
-def opened(path, plan=PLAN, **more):
-    return store.RunFolder.open(path, plan, {"os": "test"}, **more)
-
-
-def written(path, *rows):
-    with opened(path) as folder:
-        for one in rows:
-            folder.append(one)
-    return path
+from slmbench.store import checks
 
 
 def full_after(monkeypatch, nbytes):
@@ -39,7 +24,7 @@ def full_after(monkeypatch, nbytes):
         left[0] -= len(part)
         return write(file, part)
 
-    monkeypatch.setattr(store.os, "write", limited)
+    monkeypatch.setattr(os, "write", limited)
 
 
 @pytest.mark.parametrize("room", [0, 1, 100])
@@ -57,17 +42,42 @@ def test_a_full_disk_leaves_no_torn_record(tmp_path, monkeypatch, room):
 
 def test_a_slow_disk_that_takes_a_few_bytes_at_a_time(tmp_path, monkeypatch):
     write = os.write
-    monkeypatch.setattr(store.os, "write", lambda file, data: write(file, bytes(data)[:7]))
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, bytes(data)[:7]))
     path = written(tmp_path / "run", row(1), row(2))
     assert [r.cell for r in store.read(path).rows] == ["c1", "c2"]
 
 
 def test_too_little_space_is_told_before_anything_runs(tmp_path, monkeypatch):
-    usage = store.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: usage._replace(free=10_000))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10_000))
     with pytest.raises(store.StoreError, match=r"has 0\.0 MB free; about [0-9.]+ MB are needed"):
         opened(tmp_path / "run")
     assert not (tmp_path / "run" / "plan.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "requests"),
+    [
+        ({}, 1 * 1 * 2),
+        ({"models": ["a", "b"], "loads": 3}, 2 * 2 * 3),
+        ({"warmup": 1}, 2 + 1),
+        ({"concurrency": 4, "rate": None}, 2),
+        ({"concurrency": [1, 2, 4], "warmup": 1}, 3 * (2 + 1)),
+        ({"precision_pct": 5.0, "budget_s": 60.0}, 2),  # how many more is not known
+        ({"models": None, "targets": [{"alias": "a"}, {"alias": "b"}]}, 2 * 2),
+    ],
+    ids=str,
+)
+def test_the_space_needed_is_that_of_all_requests(tmp_path, monkeypatch, more, requests):
+    needed = (requests + 10) * (2500 + 60 * 8)  # max_tokens 8
+    usage = shutil.disk_usage(tmp_path)
+    for free, enough in ((needed, True), (needed - 1, False)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: usage._replace(free=free))
+        if enough:
+            checks.check_space(tmp_path, PLAN | more)
+        else:
+            with pytest.raises(store.StoreError, match="MB are needed"):
+                checks.check_space(tmp_path, PLAN | more)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a file")
@@ -75,6 +85,7 @@ def test_a_file_that_may_not_grow_keeps_whole_records(tmp_path):
     code = f"""
 import resource
 from slmbench import store
+from slmbench.store import checks
 from slmbench.records import Row
 with store.RunFolder.open({str(tmp_path / "run")!r}, {PLAN!r}, {{}}) as folder:
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
@@ -133,7 +144,7 @@ def test_derived_files_are_whole_or_as_they_were(tmp_path, monkeypatch):
     def fail(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         store.write_text(path, "new\n" * 1000)
     assert path.read_text(encoding="utf-8") == "old\n"

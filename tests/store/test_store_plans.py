@@ -1,26 +1,9 @@
 """What of a plan may change when a run is gone on with: more of the same, on the same server."""
 
 import pytest
+from made_runs import PLAN, opened, row, written
 
 from slmbench import config, store
-from slmbench.records import Row
-
-PLAN = {"models": ["a"], "prompts": [{"id": "p1", "text": "Hi"}], "rounds": 2, "max_tokens": 8, "temperature": 0.0}
-
-
-def row(number):
-    return Row(run="r", cell=f"c{number}", model="a")
-
-
-def opened(path, plan=PLAN, **more):
-    return store.RunFolder.open(path, plan, {"os": "test"}, **more)
-
-
-def written(path, *rows):
-    with opened(path) as folder:
-        for one in rows:
-            folder.append(one)
-    return path
 
 
 def test_a_changed_plan_is_refused_with_the_difference(tmp_path):

@@ -1,0 +1,157 @@
+"""What a plan asks: every request to come, the key by which it is known again, and the order of them all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from slmbench.config import Prompt, Settings
+from slmbench.measure import stream
+from slmbench.records import OK, Row
+
+RETRIED_4XX = ("http_408", "http_429")  # the others are refused again whenever they are asked
+
+
+class Target(Protocol):
+    """One model to ask; see `endpoint.Target`."""
+
+    alias: str
+    id: str | None
+    base_url: str | None
+    load_url: str | None
+    device: str | None
+    execution_provider: str | None
+    reason: str | None
+    fault: str | None
+
+
+class Loader(Protocol):
+    """What can load and unload models; see `endpoint.Endpoint`."""
+
+    def load(self, target: Any) -> float | None: ...
+    def unload(self, target: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request to come. streams: how many are kept open at once while it is asked."""
+
+    target: Target
+    prompt: Prompt
+    phase: str
+    round: int
+    load_index: int
+    streams: int = 1
+
+
+def cell_of(ask: Ask, settings: Settings) -> str:
+    """The resume key: two requests with the same cell are repeats of the same measurement."""
+    what = {
+        "model_id": ask.target.id or ask.target.alias,
+        "prompt": [ask.prompt.id, ask.prompt.text],  # two prompts of a set may have one text
+        "max_tokens": settings.max_tokens,
+        "temperature": settings.temperature,
+        "seed": settings.seed,
+        "stream": settings.stream,
+        "phase": ask.phase,
+        "round": ask.round,
+        "load_index": ask.load_index,
+        "device": ask.target.device,
+        "concurrency": ask.streams,
+    }
+    if settings.rate is not None:
+        what |= {"rate": settings.rate, "arrivals": settings.arrivals}
+    if settings.nonce:
+        what |= {"nonce": True}
+    return _digest(what)
+
+
+def skip_cell(target: Target, load_index: int | None) -> str:
+    """The key of the row that says why a model is not asked."""
+    return _digest([target.alias, "skipped", load_index])
+
+
+def _digest(what: Any) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def payload(ask: Ask, settings: Settings) -> bytes:
+    """The JSON body of a request."""
+    return stream.body(
+        ask.target.id,
+        text_of(ask, settings),
+        max_tokens=settings.max_tokens,
+        temperature=settings.temperature,
+        seed=settings.seed,
+        stream=settings.stream,
+    )
+
+
+def text_of(ask: Ask, settings: Settings) -> str:
+    """What is sent: the prompt; with `nonce`, after a beginning that no other request of its model has.
+
+    The beginning is the same for every model, so that their requests can be compared in pairs.
+    """
+    if not settings.nonce:
+        return ask.prompt.text
+    what = [settings.seed, ask.prompt.id, ask.phase, ask.round, ask.load_index, ask.streams]
+    return f"[{_digest(what)[:8]}] {ask.prompt.text}"
+
+
+def timed_order(targets: Iterable[Target], settings: Settings, load_index: int, streams: int = 1) -> list[Ask]:
+    """Every model x prompt x round once, shuffled by the seed, so that drift does not fall on one model."""
+    asks = [
+        Ask(target, prompt, "timed", number, load_index, streams)
+        for target in targets
+        for prompt in settings.prompts
+        for number in range(settings.rounds)
+    ]
+    return shuffled(asks, settings, load_index, streams)
+
+
+def shuffled(items: Iterable, settings: Settings, load_index: int, *more: int) -> list:
+    """The items in an order that the seed decides. more: what tells this shuffle from others of the load."""
+    items = list(items)
+    mark = "".join(f"/{m}" for m in more if m != 1)
+    random.Random(f"{settings.seed}/{load_index}{mark}").shuffle(items)
+    return items
+
+
+def blocks(targets: Sequence[Target], settings: Settings, load_index: int) -> list[list[Ask]]:
+    """The timed requests of one load, in blocks that follow each other.
+
+    One request at a time: a single block, all models shuffled together. Several streams, or an open loop: a block
+    for each level and model, for two models at once would share the machine; models in an order that the seed
+    decides.
+    """
+    found = []
+    for streams in settings.concurrency:
+        if is_single(streams, settings):
+            found.append(timed_order(targets, settings, load_index, streams))
+        else:
+            order = shuffled(targets, settings, load_index, streams, 0)
+            found += [timed_order([t], settings, load_index, streams) for t in order]
+    return [block for block in found if block]
+
+
+def is_single(streams: int, settings: Settings) -> bool:
+    """Whether requests go out one at a time, each after the reply to the one before."""
+    return streams == 1 and settings.rate is None
+
+
+def may_be_retried(row: Row) -> bool:
+    """Whether the same request may fare better the next time; the rule by which a resumed run asks again, and 429."""
+    if row.status in (OK, "skipped", "interrupted"):
+        return False
+    return row.status in RETRIED_4XX or not row.status.startswith("http_4")
+
+
+def count(targets: Sequence[Target], settings: Settings) -> int:
+    """How many requests a run of this plan sends, warm-ups included, if none fails and precision asks for no more."""
+    available = sum(t.reason is None for t in targets)
+    timed = len(settings.prompts) * settings.rounds * len(settings.concurrency)
+    return available * settings.loads * (settings.warmup + timed)

@@ -1,0 +1,307 @@
+"""The process that reads many streams: the same verdicts as alone, and no end of either side that hurts the other."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+
+import psutil
+import pytest
+
+from slmbench.errors import KitError
+from slmbench.measure import reader as reading, reader_process, stamps, stream
+from slmbench.measure.flight import Flight
+from slmbench.measure.reader import Reader
+from slmbench.measure.wire import Wire
+from support.cases import ASKED, FAULTS, GOOD, WHOLE, WHOLE_ASKED, Case, server_flags
+from support.replies import delta, event, good, head, plain
+from support.server import HOLD, Drip, Pause, Server
+
+PART = head() + event(delta("Hel"))
+MS = 1_000_000  # ns
+TABLES = {"fault": FAULTS, "good": {n: Case(s, "ok", text="Hello!") for n, s in GOOD.items()}, "whole": WHOLE}
+CASES = {f"{table}: {name}": case for table, cases in TABLES.items() for name, case in cases.items()}
+
+
+def ask(reader, server, key, path="/v1/chat/completions", **more):
+    reader.send(key, f"{server.root}{path}", ASKED, **more)
+
+
+def take(reader, count):
+    return dict(reader.take() for _ in range(count))
+
+
+@pytest.fixture(scope="module", params=["kernel's stamps", "own stamps"])
+def replies(request):
+    """All scripted cases through one process, 24 at once."""
+    names = list(CASES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(stamps.SWITCH, "0" if request.param == "own stamps" else "1")
+        return all_of(names)
+
+
+def all_of(names):
+    with Server(lambda asked: CASES[names[int(asked.path[1:])]].script) as server, Reader(24) as reader:
+        for number, name in enumerate(names):
+            body = WHOLE_ASKED if name.startswith("whole") else ASKED
+            reader.send(number, f"{server.root}/{number}", body, deadline_s=CASES[name].deadline_s)
+        reader.start()
+        wires = take(reader, len(names))
+        counts = Counter(asked.path for asked in server.requests)
+    assert set(counts.values()) == {1}, "a request was sent twice"
+    return {n: stream.read(wires[i], stream=not n.startswith("whole"), model="m") for i, n in enumerate(names)}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_many_streams_have_the_verdicts_of_one(name, replies):
+    assert CASES[name].differences(replies[name]) == []
+    if name.startswith("good"):
+        found = replies[name]
+        assert (found.output_tokens, found.token_source, server_flags(found)) == (3, "server", [])
+
+
+def test_64_streams_at_once_are_all_right():
+    said = [f"{n} " for n in range(50)]
+    script = [head(), Pause(0.05), Drip(good(*said), 0.001, 900)]
+    with Server(script) as server, Reader(64) as reader:
+        for key in range(128):
+            ask(reader, server, key)
+        reader.start()
+        wires = take(reader, 128)
+    assert sorted(wires) == list(range(128))
+    for wire in wires.values():
+        found = stream.read(wire, model="m")
+        assert (found.status, found.text, len(found.chunk_s)) == ("ok", "".join(said), 50)
+        assert wire.written_ns <= wire.pieces[0][0] and wire.pieces[-1][0] <= wire.end_ns
+
+
+def test_what_ends_first_is_taken_first():
+    with Server(lambda asked: [head(), Pause(int(asked.path[1:]) / 10), good()]) as server, Reader(None) as reader:
+        for key in (3, 1, 2):
+            ask(reader, server, key, f"/{key}")
+        reader.start()
+        assert [reader.take()[0] for _ in range(3)] == [1, 2, 3]
+        with pytest.raises(LookupError, match="nothing was sent"):
+            reader.take()
+
+
+def test_requests_may_follow_the_start_and_each_other():
+    with Server([head(), good()]) as server, Reader(2) as reader:
+        reader.start()
+        for key in range(5):
+            ask(reader, server, key)
+        assert sorted(take(reader, 5)) == list(range(5))
+        ask(reader, server, 5)
+        assert list(take(reader, 1)) == [5]
+
+
+def test_nothing_goes_out_before_the_start():
+    with Server([head(), good()]) as server, Reader(2) as reader:
+        ask(reader, server, 1)
+        assert reader.drop() == [1]
+        assert server.requests == []
+        ask(reader, server, 2)
+        reader.start()
+        assert list(take(reader, 1)) == [2]
+    assert len(server.requests) == 1
+
+
+def test_a_request_goes_out_as_it_was_asked_for():
+    with Server([head(), good()]) as server, Reader(1) as reader:
+        ask(reader, server, 7, headers={"Authorization": "Bearer k"})
+        reader.start()
+        reader.take()
+        arguments = psutil.Process(reader.pid).cmdline()
+    [request] = server.requests
+    assert (request.method, request.path, request.body) == ("POST", "/v1/chat/completions", ASKED)
+    assert request.headers["authorization"] == "Bearer k"
+    assert request.headers["host"] == server.root.removeprefix("http://")
+    assert not any("Bearer" in word or "Say hello" in word for word in arguments)
+
+
+def test_a_dead_port_and_a_dead_name_end_beside_good_streams(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    with Server([head(), Pause(0.1), good()]) as server, Reader(None) as reader:
+        ask(reader, server, 0)
+        reader.send(1, f"http://localhost:{port}/v1", ASKED)
+        reader.send(2, "http://nowhere.invalid/v1", ASKED)
+        reader.start()
+        found = {key: stream.read(wire) for key, wire in take(reader, 3).items()}
+    assert [found[n].status for n in range(3)] == ["ok", "refused", "connection_error"]
+    assert "refused" in found[1].error and found[2].error
+
+
+def test_an_open_loop_keeps_its_times():
+    with Server([head(), Pause(0.2), good()]) as server, Reader(None) as reader:
+        for key in range(5):
+            ask(reader, server, key, due_s=0.1 + key * 0.02)
+        reader.start()
+        wires = take(reader, 5)
+    due_ns = [wires[key].due_ns for key in range(5)]
+    assert [ns - due_ns[0] for ns in due_ns] == [n * 20 * MS for n in range(5)]
+    for wire in wires.values():
+        assert wire.start_ns == wire.due_ns <= wire.written_ns
+        assert wire.lag_ns >= wire.written_ns - wire.due_ns
+        assert stream.read(wire).ttft_s >= 0.2 + (wire.written_ns - wire.due_ns) / 1e9
+    assert len({wire.due_at_s for wire in wires.values()}) == 5
+
+
+def test_what_is_stopped_is_handed_over():
+    def respond(asked):
+        return [head(), good()] if asked.path == "/quick" else [PART, HOLD]
+
+    with Server(respond) as server, Reader(3) as reader:
+        ask(reader, server, 0, "/quick")
+        for key in range(1, 6):
+            ask(reader, server, key)
+        reader.start()
+        while len(server.requests) < 4:  # three are held, and nobody has taken the first
+            time.sleep(0.001)
+        time.sleep(0.05)
+        stopped = dict(reader.stop())
+        assert reader.stop() == []
+        with pytest.raises(LookupError):
+            reader.take()
+        ask(reader, server, 9, "/quick")
+        reader.start()
+        assert reader.take()[0] == 9  # it may be used again
+    found = {key: stream.read(wire) for key, wire in stopped.items()}
+    assert {key: (r.status, r.text) for key, r in found.items()} == {
+        0: ("ok", "Hello!"),
+        **dict.fromkeys((1, 2, 3), ("interrupted", "Hel")),
+    }
+    assert len(server.requests) == 5
+
+
+def test_what_was_not_begun_can_be_dropped():
+    with Server([head(), Pause(0.2), good()]) as server, Reader(2) as reader:
+        for key in range(6):
+            ask(reader, server, key)
+        ask(reader, server, 6, due_s=60)
+        reader.start()
+        while len(server.requests) < 2:
+            time.sleep(0.001)
+        assert reader.drop() == [2, 3, 4, 5, 6]
+        assert sorted(take(reader, 2)) == [0, 1]
+    assert len(server.requests) == 2
+
+
+def test_after_a_failure_nothing_begins_until_it_was_dealt_with():
+    """Failures are quick: without this, all the rest would have failed before anybody could have given up."""
+    with Server([plain({}, "500 Oops")]) as server, Reader(2) as reader:
+        for key in range(50):
+            ask(reader, server, key)
+        reader.start()
+        for _ in range(3):
+            assert stream.read(reader.take()[1]).status == "http_500"
+        dropped = reader.drop()
+        take(reader, 50 - 3 - len(dropped))
+    assert len(dropped) >= 45  # of those that were open when the third had failed nobody could be kept from failing
+    assert len(server.requests) == 50 - len(dropped)
+
+
+def test_a_process_that_is_killed_is_an_error_after_what_it_gave():
+    quick = [head(), good()]
+    with Server(lambda asked: quick if asked.path == "/quick" else [PART, HOLD]) as server, Reader(2) as reader:
+        ask(reader, server, 1)
+        ask(reader, server, 2, "/quick")
+        reader.start()
+        time.sleep(0.2)
+        psutil.Process(reader.pid).kill()
+        assert reader.take()[0] == 2
+        for _ in range(2):
+            with pytest.raises(KitError, match="the process that reads the streams has ended with code"):
+                reader.take()
+        with pytest.raises(KitError):
+            reader.drop()
+        assert reader.stop() == []
+
+
+def test_what_a_broken_process_said_is_told(monkeypatch):
+    monkeypatch.setattr(reading, "CODE", "raise SystemExit('no such module')")
+    with Reader(1) as reader, pytest.raises(KitError, match="ended with code 1: no such module"):
+        reader.send(1, "http://127.0.0.1:1/", ASKED)
+        reader.start()
+        reader.take()
+
+
+@pytest.mark.parametrize("streams", [None, 1])
+def test_it_ends_with_its_parent(streams):
+    """Whatever it does then."""
+    with Server([PART, HOLD]) as server:
+        code = f"""
+from slmbench.measure.reader import Reader
+reader = Reader({streams})
+reader.send(1, {server.root!r}, b"{{}}", deadline_s=600)
+reader.start()
+print(reader.pid, flush=True)
+reader.take()
+"""
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+            child = psutil.Process(int(parent.stdout.readline()))
+            while not server.requests:
+                time.sleep(0.001)
+            parent.kill()
+        child.wait(10)
+    assert not child.is_running()
+
+
+def test_leaving_ends_it_whatever_is_under_way():
+    with Server([PART, HOLD]) as server:
+        with Reader(4) as reader:
+            for key in range(6):
+                ask(reader, server, key)
+            reader.start()
+            child = psutil.Process(reader.pid)
+            while len(server.requests) < 4:
+                time.sleep(0.001)
+        assert not child.is_running()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C reaches a process there by other ways")
+def test_ctrl_c_reaches_the_parent_alone():
+    with Server([PART, HOLD]) as server, Reader(1) as reader:
+        ask(reader, server, 1)
+        reader.start()
+        while not server.requests:
+            time.sleep(0.001)
+        os.kill(reader.pid, signal.SIGINT)
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            reader.take()
+        [(key, wire)] = reader.stop()
+    assert (key, wire.end, stream.read(wire).text) == (1, "interrupted", "Hel")
+
+
+def test_a_flight_survives_the_pipe():
+    flown = Flight(-5, OSError("no way"), b"x" * 10, deadline_s=1, due_ns=2**60)
+    flown.open()
+    message = b"".join(bytes(part) for part in reader_process.pack(flown))
+    parts = iter([message[1:][i : i + 7] for i in range(0, len(message), 7)])
+    key, wire, failed = reading.unpack(reader_process.exactly(lambda: next(parts, b"")))
+    assert (key, failed, wire.end, wire.error) == (-5, True, "unreachable", "no way")
+    assert wire == Wire.of(flown)
+    assert (wire.due_ns, wire.connect_ns, wire.idle_ns) == (2**60, None, None)
+
+
+def test_half_a_message_is_the_end():
+    parts = iter([b"ab", b"c"])
+    read = reader_process.exactly(lambda: next(parts, b""))
+    assert read(1) == b"a"
+    with pytest.raises(EOFError):
+        read(3)
+
+
+def test_it_starts_with_little():
+    """Its start is part of a run: what looks inside a reply, or comes with a parent's part, is not there yet."""
+    code = "import sys; from slmbench.measure import reader_process; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}; {code}"],
+                            stdout=subprocess.PIPE, check=True, text=True).stdout.split()  # fmt: skip
+    heavy = {"h11", "json", "dataclasses", "typing", "re", "ssl", "subprocess", "numpy", "slmbench.measure.wire"}
+    assert heavy & set(loaded) == set()
