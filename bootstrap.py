@@ -17,11 +17,13 @@ USAGE = """usage: python3 bootstrap.py COMMAND [ARGS...]      (Windows: py boots
 
   report [ARGS]  run the session once on this machine and write its report; ARGS go to `slmbench session`
   test [ARGS]    run the tests; ARGS go to pytest
-  setup          only set up, which the other two do first (a second when nothing changed)
+  bench [PART]   measure how exact the kit is, beside other clients; writes tests/bench/README.md
+  setup          only set up, which the others do first (a second when nothing changed)
 
 Everything is installed into .venv beside this file. Commands run in this file's folder, so paths are relative to it.
 Exit codes: the command's own; 1 the set-up failed; 2 wrong usage or an unfit Python or machine; 130 interrupted."""
 COMMANDS = {"report": ["-m", "slmbench.cli", "session"], "test": ["-m", "pytest"], "setup": None}
+COMMANDS["bench"] = [os.path.join("tests", "bench", "run.py")]
 # PyYAML has no wheel for Python 3.11 on Windows for ARM.
 OLDEST, NEWEST = (3, 12) if sysconfig.get_platform() == "win-arm64" else (3, 11), (3, 14)
 PATIENCE_S = 10  # after Ctrl-C, until the command is told once more
@@ -91,7 +93,7 @@ def main(args):
     import venv_setup
 
     try:
-        python = venv_setup.set_up(HERE, tests=args[0] == "test")
+        python = venv_setup.set_up(HERE, tests=args[0] in ("test", "bench"))
     except venv_setup.Stop as stop:
         sys.stderr.write("{}\n".format(stop))
         return stop.code
