@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from slmbench import config
-from slmbench.endpoint import find, service, tool
+from slmbench.endpoint import service, tool
 from slmbench.endpoint.find import connect, resolve
 from slmbench.endpoint.rest import LOCAL_PREFIX
 from slmbench.errors import UsageError

@@ -1,0 +1,151 @@
+"""The notebook on distributions: a papermill job on the example run and on others, its hints, and what it claims."""
+
+import html
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import pandas as pd
+import pytest
+
+from slmbench import paths
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "session03_read_the_distribution.ipynb"
+PICTURES = 12
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def papermill(tmp_path):
+    """Run papermill's command in an empty folder: papermill(*arguments) -> (completed process, output notebook)."""
+
+    def run(*arguments: str):
+        out = tmp_path / "out.ipynb"
+        command = [sys.executable, "-m", "papermill", str(NOTEBOOK), str(out), "-k", "python3", "--no-progress-bar"]
+        done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+        return done, out
+
+    return run
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    """A run folder with the example's rows that hold words: run_folder(*words, rounds=n)."""
+
+    def make(*models: str, rounds: int = 99) -> Path:
+        folder = tmp_path / "mine"
+        shutil.copytree(paths.run_folder("example"), folder)
+        kept = [
+            line
+            for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+            if any(f'"model": "{model}"' in line for model in models)
+            and int(re.search(r'"round": (\d+)', line)[1]) < rounds
+        ]
+        (folder / "rows.jsonl").write_text("".join(kept), encoding="utf-8", newline="\n")
+        return folder
+
+    return make
+
+
+def outputs(notebook):
+    return [o for cell in nbformat.read(notebook, 4).cells for o in cell.get("outputs", [])]
+
+
+def printed(notebook):
+    return "".join(o.text for o in outputs(notebook) if o.output_type == "stream")
+
+
+def test_it_runs_anywhere_without_a_server_and_leaves_nothing(papermill, tmp_path, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    done, out = papermill()
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.ipynb"]
+    found = outputs(out)
+    pictures = [o for o in found if "image/png" in o.get("data", {})]
+    assert len(pictures) == PICTURES
+    assert all(len(o.metadata["image/png"]["alt"]) > 40 for o in pictures)
+    assert [o.text for o in found if o.output_type == "stream" and o.name == "stderr"] == []
+    assert "You said A" in printed(out)
+    assert "Can't tell" in printed(out)
+    assert out.stat().st_size < 1_500_000
+
+
+def test_a_run_of_ones_own_and_other_parameters(papermill, run_folder):
+    folder = run_folder("smollm2-135m-int4", "smollm2-135m-int4-rtn", rounds=4)
+    done, out = papermill("-p", "run", str(folder), "-p", "guess", "b", "-p", "seed", "7", "-p", "theme", "dark")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "You said B" in printed(out)
+    assert "int8" not in printed(out)
+
+
+@pytest.mark.parametrize(
+    ("models", "rounds"), [(["smollm2-135m-int8"], 99), (["smollm2-135m-int8", "smollm2-135m-int4"], 2)]
+)
+def test_a_run_too_small_for_the_game_shows_all_the_rest(papermill, run_folder, models, rounds):
+    done, out = papermill("-p", "run", str(run_folder(*models, rounds=rounds)))
+    assert done.returncode != 0
+    assert "the game needs two models with 3 rounds" in done.stderr
+    assert sum("image/png" in o.get("data", {}) for o in outputs(out)) == PICTURES - 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("-p", "runs", "x"), "did you mean 'run'"),
+        (("-p", "run", "nowhere"), "nowhere is no run folder"),
+        (("-p", "guess", "C"), "A or B was expected"),
+    ],
+)
+def test_bad_parameters_stop_it_before_anything_is_shown(papermill, arguments, said):
+    done, out = papermill(*arguments)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert [o for o in outputs(out) if o.output_type in ("display_data", "execute_result")] == []
+
+
+@pytest.fixture(scope="module")
+def played():
+    """Everything that the notebook's cells have named, run here on the example."""
+    names: dict = {"In": []}
+    with matplotlib.rc_context(), pd.option_context("display.precision", 6, "display.max_colwidth", 50):
+        for cell in nbformat.read(NOTEBOOK, 4).cells:
+            if cell.cell_type == "code":
+                exec(compile(cell.source, cell.id, "exec"), names)
+        yield names
+
+
+def hints():
+    text = "\n".join(cell.source for cell in nbformat.read(NOTEBOOK, 4).cells if cell.cell_type == "markdown")
+    found = re.findall(r"<details>.*?</details>", text, re.DOTALL)
+    return [html.unescape(code) for hint in found for code in re.findall(r"<code>(.*?)</code>", hint)]
+
+
+@pytest.mark.parametrize("code", hints())
+def test_hints_run_when_pasted(played, code):
+    exec(compile(code, "hint", "exec"), dict(played))
+
+
+def test_there_are_hints():
+    assert len(hints()) >= 5
+
+
+def test_the_example_shows_what_the_text_says(played):
+    """Where a new example run fails here, change the text, or record it on a quieter machine."""
+    game, redrawn, summary = played["game"], played["redrawn"], played["summary"]
+    assert set(game.names.values()) == {"smollm2-135m-int4", "smollm2-135m-int8"}  # "faster at what?"
+    wrong = ((redrawn > 1) != (played["whole"] > 1)).mean()
+    assert wrong[3] > 0  # three rounds can crown the other one
+    assert wrong[1] > wrong[12] < 0.1
+    assert played["line"]["verdict"] in ("faster", "slower")  # and all rounds decide it
+    assert played["odd"].sum() > 0
+    medians = 100 * (summary.latency_s_p50 / played["tidy"].latency_s_p50 - 1)
+    means = 100 * (summary.latency_s_mean / played["tidy"].latency_s_mean - 1)
+    assert (medians < 2).all() and means.max() > medians.max()  # the median hardly moves
+    by_n = played["by_n"]
+    assert by_n.latency_s_p95_upper.notna().tolist() == [n >= 59 for n in by_n.latency_s_n]
+    assert (by_n.latency_s_n >= 59).sum() >= 2
