@@ -134,9 +134,25 @@ def test_derived_columns_by_hand():
     assert bool(line.ok)
 
 
+def test_the_first_request_with_a_prompt_after_each_load_is_marked():
+    """In the order of the run, whatever the order of the records; a warm-up counts, a request not sent does not."""
+    sent = [
+        {"order": 3, "prompt_id": "a", "load_index": 0},
+        {"order": 1, "prompt_id": "a", "load_index": 0, "status": "skipped"},
+        {"order": 2, "prompt_id": "a", "load_index": 0, "phase": "warmup"},
+        {"order": 4, "prompt_id": "b", "load_index": 0, "status": "timeout"},
+        {"order": 5, "prompt_id": "a", "load_index": 1},
+        {"order": 6, "prompt_id": "a", "load_index": 0, "model": "other"},
+        {"order": 7, "prompt_id": None, "load_index": 0},
+        {"order": None, "prompt_id": "b", "load_index": 0},
+    ]
+    frame = to_frame([dataclasses.replace(GOOD, **one) for one in sent])
+    assert list(frame.first_of_prompt) == [False, False, True, True, True, True, False, False]
+
+
 def test_what_was_not_measured_is_nan_and_not_zero():
     line = to_frame([GOOD, NOTHING]).iloc[1]
-    for name in (*DERIVED[:-1], "ttft_s", "latency_s", "prompt_tokens", "output_tokens"):
+    for name in (*DERIVED[:-2], "ttft_s", "latency_s", "prompt_tokens", "output_tokens"):
         assert np.isnan(line[name]), name
     assert not line.ok
     assert line.status == "timeout"
@@ -165,7 +181,7 @@ def test_a_gap_needs_two_chunks(chunks):
 @pytest.mark.parametrize("more", [{"latency_s": 0.0, "ttft_s": 0.0}, {"output_tokens": 1}, {"output_tokens": 0}])
 def test_no_rate_is_infinite(more):
     frame = to_frame([dataclasses.replace(GOOD, **more)])
-    assert not np.isinf(frame[[*DERIVED[:-1]]].to_numpy(dtype=float)).any()
+    assert not np.isinf(frame[[*DERIVED[:-2]]].to_numpy(dtype=float)).any()
 
 
 def test_the_frame_of_no_rows_has_all_columns():

@@ -109,7 +109,10 @@ _STRICT = json.JSONDecoder(parse_constant=_no_number)  # NaN and Infinity
 COLUMNS: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Row))
 KINDS: Mapping[str, str] = {f.name: str(f.type) for f in dataclasses.fields(Row)}  # as annotated
 LONG = ("chunk_s", "chunk_chars", "chunk_channel", "text", "reasoning_text")  # what grows with the reply
-DERIVED = ("output_tps", "total_tps", "tpot_s", "decode_tps", "prefill_tps", "chunk_gap_max_s", "ok")
+DERIVED = (
+    *("output_tps", "total_tps", "tpot_s", "decode_tps", "prefill_tps", "chunk_gap_max_s"),
+    *("ok", "first_of_prompt"),
+)
 UNITS: Mapping[str, str] = {
     "connect_s": "s",
     "ttft_s": "s",
@@ -152,10 +155,11 @@ def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
     """Rows as a DataFrame: the columns of `Row`, then the derived ones.
 
     returns: one line a row in the order given. Numbers are float64 with NaN where nothing was measured (attempt and
-        concurrency int64), texts pandas' `str`, lists objects, `ok` bool. Derived, in the units of `UNITS`:
+        concurrency int64), texts pandas' `str`, lists objects, the last two bool. Derived, in the units of `UNITS`:
         output_tps = output_tokens / latency_s; total_tps = (prompt + output tokens) / latency_s;
         tpot_s (see `tpot`); decode_tps = 1 / tpot_s; prefill_tps = prompt_tokens / ttft_s, a lower bound as
-        TTFT includes queueing; chunk_gap_max_s = the longest silence between two chunks with content.
+        TTFT includes queueing; chunk_gap_max_s = the longest silence between two chunks with content;
+        first_of_prompt: nobody had sent this prompt to this load of the model before, so that no prefix cache had it.
     """
     columns, rows = Columns(COLUMNS), list(rows)
     columns.add({name: list(map(attrgetter(name), rows)) for name in COLUMNS})
@@ -223,7 +227,21 @@ def _derived(data: Mapping[str, Any], gaps: np.ndarray) -> dict[str, np.ndarray]
         "prefill_tps": _ratio(data["prompt_tokens"], data["ttft_s"]),
         "chunk_gap_max_s": gaps,
         "ok": np.asarray(data["status"] == OK, dtype=bool),
+        "first_of_prompt": _first_of_prompt(data),
     }
+
+
+def _first_of_prompt(data: Mapping[str, Any]) -> np.ndarray:
+    """Which rows are the first, in the order of the run, that sent their prompt to their load of the model."""
+    import numpy as np
+    import pandas as pd
+
+    first = np.zeros(len(data["order"]), dtype=bool)
+    order = np.argsort(data["order"], kind="stable")
+    order = order[~pd.isna(data["prompt_id"][order]) & np.asarray(data["status"] != "skipped", dtype=bool)[order]]
+    sent = pd.DataFrame({name: data[name][order] for name in ("model", "load_index", "prompt_id")})
+    first[order] = ~sent.duplicated().to_numpy()
+    return first
 
 
 def longest_gaps(chunk_s: Sequence[Sequence[float] | None]) -> np.ndarray:

@@ -120,6 +120,14 @@ def test_the_first_requests_of_several_streams_are_all_cold():
     assert list(causes(to_frame(rows)))[:3] == ["cold start", "cold start", ""]
 
 
+def test_the_first_of_a_prompt_that_waited_for_its_first_token_found_no_cache():
+    warm = [row(phase="warmup", order=-1, latency=5.0, prompt_id="other")]
+    first = {"latency": 3.0, "order": 0}
+    assert cause(first | {"ttft_s": 1.6}, before=warm) == "prompt not yet cached"  # 1.1 s of an excess of 2.0 s
+    assert cause(first | {"ttft_s": 1.4}, before=warm) == "unknown"
+    assert cause(first | {"ttft_s": 1.6, "order": 9}, before=warm) == "unknown"
+
+
 def test_the_clients_own_lag():
     assert cause({"latency": 3.0, "client_lag_s": 1.1}) == "client lag"  # of an excess of 2.0
     assert cause({"latency": 3.0, "client_lag_s": 0.9}) == "unknown"

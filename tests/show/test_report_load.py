@@ -47,7 +47,7 @@ def test_an_open_loop_says_from_where_times_count():
     page = page_of(rows, plan=PLAN | {"rate": 1.0, "arrivals": "constant"})
     assert "Open loop: times count from the intended start of each request." in section(page, "## Method")
     assert "- rate: 1.0" in page and "- arrivals: constant" in page
-    assert "1 requests each second, evenly spaced" in section(page, "## Load")
+    assert "1 request each second, evenly spaced" in section(page, "## Load")
     assert "concurrency_curve.png" in page
 
 

@@ -67,6 +67,8 @@ def causes(frame: pd.DataFrame) -> pd.Series:
     the first that fits of
         "cold start": slow, and among the first requests of the model after a load (as many as there are streams),
             with no warm-up before it;
+        "prompt not yet cached": slow, the first request with its prompt after the load, and its time to first token
+            makes up at least half of the excess;
         "client lag": slow, and flagged client_bound, or client_lag_s makes up at least half of the excess;
         "longer reply": slow, and the tokens beyond the prompt's usual number, at its usual time per output token,
             make up at least half of the excess;
@@ -96,9 +98,11 @@ def causes(frame: pd.DataFrame) -> pd.Series:
     by_tokens = extra_s / excess_s >= EXPLAINS
     low, middle, high = (usual("host_cpu_pct", pool, q) for q in (0.25, 0.5, 0.75))
     busy_from = np.maximum(high + REACH * (high - low), middle + CPU_POINTS)
+    waited = (rows["ttft_s"] - usual("ttft_s", cell)) / excess_s >= EXPLAINS
     lagging = (rows["client_lag_s"] >= EXPLAINS * excess_s) | stats.flagged(rows, {"client_bound"})
     tests = {
         "cold start": slow & _cold(frame)[rows.index],
+        "prompt not yet cached": slow & rows["first_of_prompt"] & waited,
         "client lag": slow & lagging,
         "longer reply": slow & by_tokens,
         "truncation": ~slow & by_tokens & (rows["finish_reason"] != "stop"),

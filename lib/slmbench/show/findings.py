@@ -74,7 +74,6 @@ def outliers(frame: pd.DataFrame) -> list[str]:
     frame = labelled(frame)
     good, causes = stats.usable(frame), odd.causes(frame)
     requests = frame.loc[good, "model"].value_counts()
-    requests = frame.loc[good, "model"].value_counts()
     lines = [
         {
             "Model": model,
@@ -132,6 +131,7 @@ def load(frame: pd.DataFrame, plan: Mapping[str, Any]) -> list[str]:
             f"{alt.plural(bound, 'request')} client bound: this client could not keep up, and what is measured there "
             "is its own limit."
         )
+    said.append(_cached(frame))
     words = " ".join(filter(None, said))
     return [words, text.table(pd.DataFrame(lines)), THROUGHPUT]
 
@@ -139,13 +139,24 @@ def load(frame: pd.DataFrame, plan: Mapping[str, Any]) -> list[str]:
 THROUGHPUT = "Throughput: the output tokens of all usable replies over the time in which requests were under way."
 
 
+def _cached(frame: pd.DataFrame) -> str:
+    good = stats.usable(frame)
+    k, n = int((frame.loc[good, "cached_tokens"] > 0).sum()), int(good.sum())
+    if not k:
+        return ""
+    return (
+        f"The server had (part of) the prompt in its cache for {k} of {alt.plural(n, 'request')}: their time to first "
+        "token is shorter than that of a new prompt (--nonce begins each prompt differently)."
+    )
+
+
 def _arrivals(plan: Mapping[str, Any]) -> str:
     if plan.get("rate") is None:
         return ""
     kind = {"poisson": "at random (Poisson)", "constant": "evenly spaced"}.get(plan.get("arrivals"), "")
+    each = f"{text.number(float(plan['rate']))} request{'s' * (plan['rate'] != 1)} each second"
     return (
-        f"Open loop: {text.number(float(plan['rate']))} requests each second, {kind}. Times count from the intended "
-        "start of a request, so that waiting in line counts."
+        f"Open loop: {each}, {kind}. Times count from the intended start of a request, so that waiting in line counts."
     )
 
 

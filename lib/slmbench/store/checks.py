@@ -84,7 +84,7 @@ def refuse_changes(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -
     if changed:
         raise StoreError(
             f"{path} holds another plan ({'; '.join(changed)}).",
-            "use the same settings and service (more models, rounds or loads will do), or another --out",
+            "use the same settings and service (more models, rounds, loads or budget will do), or another --out",
         )
 
 
