@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import uuid
@@ -30,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Take the user's settings away; remember where the user's cache is, for tests of the real model."""
     for name in [name for name in os.environ if name.startswith(("BENCH_", "FOUNDRY_", "OPENAI_"))]:
         del os.environ[name]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
     os.environ["MPLBACKEND"] = "Agg"  # no window, in children neither
     os.environ[SESSION] = uuid.uuid4().hex  # children inherit it, also those that leave the process tree
     config.stash[HOMES] = Homes(os.environ.get(HOME))

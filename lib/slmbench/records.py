@@ -114,21 +114,10 @@ DERIVED = (
     *("ok", "first_of_prompt"),
 )
 UNITS: Mapping[str, str] = {
-    "connect_s": "s",
-    "ttft_s": "s",
-    "ttfa_s": "s",
-    "latency_s": "s",
-    "client_lag_s": "s",
+    **dict.fromkeys(("connect_s", "ttft_s", "ttfa_s", "latency_s", "client_lag_s", "chunk_gap_max_s", "load_s"), "s"),
     "tpot_s": "s/token",
-    "chunk_gap_max_s": "s",
-    "decode_tps": "tokens/s",
-    "output_tps": "tokens/s",
-    "total_tps": "tokens/s",
-    "prefill_tps": "tokens/s",
-    "load_s": "s",
-    "rss_mb": "MB",
-    "uss_mb": "MB",
-    "disk_mb": "MB",
+    **dict.fromkeys(("decode_tps", "output_tps", "total_tps", "prefill_tps"), "tokens/s"),
+    **dict.fromkeys(("rss_mb", "uss_mb", "disk_mb"), "MB"),
 }
 
 

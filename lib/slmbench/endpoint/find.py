@@ -57,8 +57,7 @@ def connect(
 
     address = tool.running_service()
     if address:
-        found = _given(address, "the foundry tool's service")
-        if found.ids:
+        if (found := _given(address, "the foundry tool's service")).ids:
             return _said(found, say)
         say(f"The foundry tool's service at {address} lists no model: the kit's own service is used.")
     if not start:

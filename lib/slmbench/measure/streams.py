@@ -88,11 +88,11 @@ class Streams:
         self.drop()
         self._held = 0
         for flight in list(self._under_way):
-            if flight.written_ns:
-                flight.over("interrupted", "stopped from here")
-                self._end(flight)
-            else:
+            if not flight.written_ns:
                 self._leave(flight)
+                continue
+            flight.over("interrupted", "stopped from here")
+            self._end(flight)
 
     def accept_calls(self) -> Calls:
         """Have `run` go on for ever, and do what other threads ask for."""
@@ -131,8 +131,7 @@ class Streams:
         calm, attend, timeout_ns = flight.tells_lag, False, 0
         while not (attend or flight.end or self._timeline):
             before_ns = now_ns()
-            if calm:
-                self._tick_ns = min(before_ns + CALM_TICK_NS, flight.deadline_ns)
+            self._tick_ns = min(before_ns + CALM_TICK_NS, flight.deadline_ns) if calm else self._tick_ns
             wait_ns = max(self._tick_ns - before_ns, MS)
             if wait_ns != timeout_ns:
                 flight.sock.settimeout(wait_ns / 1e9)
@@ -258,8 +257,8 @@ class Streams:
 
     def _doubt(self, flight: Flight, look_ns: int) -> None:
         if not flight.doubted:
-            flight.doubted = True
             self._at(look_ns, self._look, flight)
+        flight.doubted = True
 
     def _listen(self, flight: Flight) -> None:
         wanted = (flight.sock, flight.wants) if flight.wants else None
