@@ -151,6 +151,6 @@ def _rows(out: Path) -> list[Reported]:
 OWN: Mapping[str, Callable[[Load], Ran]] = {
     "bare socket": script("bare.py"),
     "slmbench run": kit,
-    "slmbench, chart on": charted,
+    "slmbench with chart": charted,
     "openai package": script("typed.py"),
 }

@@ -130,7 +130,7 @@ def missed(results: Sequence[Result], bounded: Mapping[str, bool]) -> list[str]:
 
 def table(results: Sequence[Result]) -> str:
     """The results as a Markdown table, by streams; errors in ms as p50 / p99, of single requests p50 / p99 / max."""
-    head = ("streams", "client", "n", "TTFT error, ms", "of single requests, ms", "TPOT error, % (gap, ms)")
+    head = ("streams", "client", "n", "TTFT error, ms", "single requests, ms", "TPOT error, % (gap, ms)")
     head += ("wrong counts", "CPU s per 1,000 tokens", "s over ideal", "client_bound")
     lines = [
         (
