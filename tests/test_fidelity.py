@@ -16,7 +16,7 @@ def bench():
     """The bench's modules, which are scripts of a folder of their own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parent / "bench")
-        yield importlib.import_module("compared"), importlib.import_module("clients")
+        yield [importlib.import_module(name) for name in ("compared", "clients", "run")]
 
 
 def record(number, *, ttft_ms=100, gap_ms=10, tokens=3):
@@ -123,3 +123,31 @@ def test_the_table_has_a_line_a_result(bench):
     assert lines[2].startswith(
         "| 64 | slmbench run | 9 | 0.10 / 123 | 0.10 / 0.10 / – | 0.10 (10) | 0 | 0.050 | 0.10 |"
     )
+
+
+def test_the_digest_has_a_line_a_client_and_a_column_a_load(bench):
+    results = [
+        compared(bench, [said(bench, 1, 101.5)], [record(1)], client=client, streams=n)
+        for client, n in (("bare socket", 1), ("slmbench run", 1), ("slmbench run", 64))
+    ]
+    printed = f"1 at once, slmbench run: so far\n\n{bench[0].table(results)}\n\nAll bounds hold.\n"
+    assert bench[2].digest(printed).splitlines() == [
+        "| TTFT error, ms (p50 / p99) | 1 at once | 64 at once |",
+        "| --- | --- | --- |",
+        "| bare socket | 1.50 / 1.50 | – |",
+        "| slmbench run | 1.50 / 1.50 | 1.50 / 1.50 |",
+    ]
+
+
+def test_a_part_is_put_between_its_marks_and_nowhere_else(bench, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- x -->\nold\n<!-- end of x -->\nb\n", encoding="utf-8")
+    bench[2].place(page, "x", "new")
+    assert page.read_text(encoding="utf-8") == "a\n<!-- x -->\n\nnew\n\n<!-- end of x -->\nb\n"
+    with pytest.raises(ValueError, match="<!-- y -->"):
+        bench[2].place(page, "y", "new")
+
+
+def test_the_pages_have_the_marks_of_all_parts(bench):
+    assert all(bench[2].PAGE.read_text(encoding="utf-8").count(f"<!-- {part} -->") == 1 for part in bench[2].PARTS)
+    assert bench[2].FRONT.read_text(encoding="utf-8").count("<!-- fidelity -->") == 1

@@ -102,15 +102,20 @@ def _reported(row: Mapping[str, Any]) -> Reported:
     return Reported(row["text"], row["ttft_s"], tpot_s, row["tokens"])
 
 
-def kit(load: Load) -> Ran:
+def kit(load: Load, **environment: str) -> Ran:
     """`slmbench run`, as a person starts it; its rows are read back from the run folder."""
     with _folder() as (prompts, out):
         command = [shutil.which("slmbench", path=Path(sys.executable).parent), "run", "--endpoint", load.url]
         command += ["--models", ",".join(load.models), "--prompts", prompts, "--rounds", str(load.requests)]
         command += ["--warmup", "0", "--no-memory", "--out", out, "--max-tokens", str(load.tokens)]
         command += ["--concurrency", str(load.streams)]
-        _, cpu_s, wall_s = timed(command, env=_environment(out))
+        _, cpu_s, wall_s = timed(command, env=_environment(out) | environment)
         return Ran(_rows(out), cpu_s, wall_s)
+
+
+def unaided(load: Load) -> Ran:
+    """The same without the kernel's times of arrival, as on a system that has none: Windows, macOS."""
+    return kit(load, SLMBENCH_KERNEL_STAMPS="0")
 
 
 def charted(load: Load) -> Ran:
@@ -151,6 +156,7 @@ def _rows(out: Path) -> list[Reported]:
 OWN: Mapping[str, Callable[[Load], Ran]] = {
     "bare socket": script("bare.py"),
     "slmbench run": kit,
+    "slmbench without kernel stamps": unaided,
     "slmbench with chart": charted,
     "openai package": script("typed.py"),
 }

@@ -1,4 +1,4 @@
-"""All benches, or those that are named; their tables go into README.md beside this file.
+"""All benches, or those that are named; their tables go into README.md beside this file, a digest into the README.
 
     python3 bootstrap.py bench [PART ...]      (parts: fidelity, faults, simulation, scale)
 
@@ -21,6 +21,7 @@ from slmbench import machine
 
 HERE = Path(__file__).parent
 PAGE = HERE / "README.md"
+FRONT = HERE.parents[1] / "README.md"
 PARTS = ("fidelity", "faults", "simulation", "scale")
 
 
@@ -46,13 +47,30 @@ def section(output: str, code: int) -> str:
     return f"{verdict} Made on {datetime.now(UTC):%Y-%m-%d} ({where}).\n\n{body}"
 
 
-def placed(page: str, part: str, text: str) -> str:
-    """The page with a new text between the marks of a part. raises: ValueError if the marks are not there."""
-    marks = f"<!-- {part} -->", f"<!-- end of {part} -->"
-    if not all(page.count(mark) == 1 for mark in marks):
-        raise ValueError(f"{PAGE}: the marks {marks[0]} and {marks[1]} were expected once each")
-    before, _, rest = page.partition(marks[0])
-    return f"{before}{marks[0]}\n\n{text}\n\n{marks[1]}{rest.partition(marks[1])[2]}"
+def digest(output: str) -> str:
+    """The errors of the time to first token out of the fidelity bench's table: a line a client, a column a load."""
+    head, _, *lines = ([cell.strip() for cell in line.strip("|").split("|")] for line in _table(output))
+    found: dict[str, dict[str, str]] = {}
+    for line in lines:
+        cells = dict(zip(head, line, strict=True))
+        found.setdefault(cells["client"], {})[cells["streams"]] = cells["TTFT error, ms"]
+    loads = list(dict.fromkeys(load for cells in found.values() for load in cells))
+    rows = [["TTFT error, ms (p50 / p99)", *(f"{load} at once" for load in loads)], ["---"] * (len(loads) + 1)]
+    rows += [[client, *(cells.get(load, "–") for load in loads)] for client, cells in found.items()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _table(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.startswith("|")]
+
+
+def place(page: Path, part: str, text: str) -> None:
+    """Put a new text between the marks of a part. raises: ValueError if the marks are not there."""
+    marks, old = (f"<!-- {part} -->", f"<!-- end of {part} -->"), page.read_text(encoding="utf-8")
+    if not all(old.count(mark) == 1 for mark in marks):
+        raise ValueError(f"{page}: the marks {marks[0]} and {marks[1]} were expected once each")
+    before, _, rest = old.partition(marks[0])
+    page.write_text(f"{before}{marks[0]}\n\n{text}\n\n{marks[1]}{rest.partition(marks[1])[2]}", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"== {part}", flush=True)
         code, output = ran(part)
         missed += [part] if code else []
-        PAGE.write_text(placed(PAGE.read_text(encoding="utf-8"), part, section(output, code)), encoding="utf-8")
+        place(PAGE, part, section(output, code))
+        if part == "fidelity" and _table(output):
+            place(FRONT, part, digest(output))
     print(f"Written: {PAGE}", *(f"Missed: {part}" for part in missed), sep="\n")
     return 1 if missed else 0
 
