@@ -41,7 +41,7 @@ class Row:
     cell: str  # resume key: hash of all that makes this request comparable with a repeat of itself
     model: str  # alias
     attempt: int = 1
-    phase: str = "timed"  # warmup | timed
+    phase: str = "timed"  # warmup | timed | cooldown: keeps several streams busy while the last timed requests run
     order: int | None = None  # position in the run, from 0
     model_id: str | None = None  # what the endpoint calls it
     device: str | None = None  # cpu | gpu | npu

@@ -25,7 +25,21 @@ def test_several_streams_are_a_block_for_each_model_and_level():
     assert [len({(a.target.alias, a.streams) for a in block}) for block in found[1:]] == [1, 1, 1]
     assert sorted(block[0].target.alias for block in found[1:]) == ["a", "b", "c"]
     every = [key(a) for block in found for a in block]
-    assert len(every) == len(set(every)) == 3 * 2 * 3 * 2 == asks.count(ALL, settings(rounds=3, concurrency=(1, 4))) - 3
+    assert len(every) == len(set(every)) == 3 * 2 * 3 * 2
+    assert asks.count(ALL, settings(rounds=3, concurrency=(1, 4))) == len(every) + 3 + 3 * 3  # warm-ups, company
+
+
+def test_the_company_of_a_block_fills_the_other_streams():
+    plan = settings(rounds=1, concurrency=(4,))
+    block = asks.blocks(ALL[:1], plan, 2)[0]
+    company = asks.company(block, plan)
+    assert [(a.phase, a.prompt.id, a.load_index, a.streams) for a in company] == [
+        ("cooldown", "p1", 2, 4),
+        ("cooldown", "p2", 2, 4),
+        ("cooldown", "p1", 2, 4),
+    ]
+    assert len({asks.cell_of(a, plan) for a in [*block, *company]}) == len(block) + 3
+    assert asks.company(block, settings(rate=5.0)) == []
 
 
 def test_an_open_loop_is_a_block_for_each_model():

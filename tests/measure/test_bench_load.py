@@ -37,16 +37,29 @@ def test_as_many_streams_are_open_as_was_asked_for(measure):
     counting = Counting()
     rows, requests = measure(behaved(reply=counting), "a", rounds=6, warmup=1, concurrency=(4,))
     assert counting.most == 4
-    assert len(rows) == len(requests) == 1 + 12
-    assert [r.concurrency for r in rows] == [1] + [4] * 12  # the warm-up is alone
+    assert len(rows) == len(requests) == 1 + 12 + 3
+    assert [r.concurrency for r in rows] == [1] + [4] * 15  # the warm-up is alone
     assert {r.status for r in rows} == {OK}
     assert len(set(cells(rows))) == 12
+
+
+@pytest.mark.parametrize("rounds", [1, 6])
+def test_the_last_timed_requests_run_among_as_many_as_the_first(measure, rounds):
+    """Also where there are fewer of them than streams: untimed ones take their places, and are rows as well."""
+    rows, requests = measure(behaved(reply=Counting()), "a", rounds=rounds, warmup=0, concurrency=(4,))
+    assert Counter(r.phase for r in rows) == {"timed": 2 * rounds, "cooldown": 3}
+    assert len(requests) == len(rows)
+    began = {r.cell: datetime.fromisoformat(r.started_at).timestamp() for r in rows}
+    for row in (r for r in rows if r.phase == "timed"):
+        middle = began[row.cell] + row.latency_s / 2
+        assert sum(began[r.cell] <= middle < began[r.cell] + r.latency_s for r in rows) == 4
 
 
 def test_a_sweep_has_a_block_for_each_level(measure):
     counting = Counting(0.01)
     rows, _ = measure(behaved(reply=counting), "a", "b", rounds=2, warmup=0, concurrency=(1, 2, 4))
-    assert Counter((r.model, r.concurrency) for r in rows) == {(m, n): 4 for m in "ab" for n in (1, 2, 4)}
+    timed = [r for r in rows if r.phase == "timed"]
+    assert Counter((r.model, r.concurrency) for r in timed) == {(m, n): 4 for m in "ab" for n in (1, 2, 4)}
     levels = [r.concurrency for r in rows]
     assert levels == sorted(levels)
     for level in (2, 4):  # models one after the other, where they would share the machine
@@ -83,7 +96,7 @@ def test_a_model_that_keeps_failing_is_given_up(measure):
     of_b = [r for r in rows if r.model == "b"]
     assert 3 <= len([r for r in of_b if r.status == "http_500"]) <= 3 + 2 * 2  # what was under way comes to its end
     assert [(r.status, r.prompt_id) for r in of_b if r.status == "skipped"] == [("skipped", None)]
-    assert [r.status for r in rows if r.model == "a"] == [OK] * 40
+    assert [r.status for r in rows if r.model == "a"] == [OK] * (40 + 1)
     assert len(requests) == len(rows) - 1  # no request without a row
 
 
@@ -113,8 +126,8 @@ def test_resume_asks_what_is_unfinished(measure, tmp_path):
     measure(behaved(), "a", rounds=2, warmup=0, concurrency=(2,))
     rows, requests = measure(behaved(), "a", rounds=3, warmup=0, concurrency=(2,), resume=True)
     assert sorted(cells(rows)) == [("a", "p1", 2, 0), ("a", "p2", 2, 0)]
-    assert len(requests) == 2
-    assert len(store.read(tmp_path / "run").rows) == 6
+    assert len(requests) == 2 + 1
+    assert len(store.read(tmp_path / "run").rows) == 6 + 2
 
 
 @pytest.mark.parametrize("concurrency", [(1,), (2,)])
@@ -127,9 +140,18 @@ def test_retries_are_rows_of_their_own(measure, concurrency):
         return [plain({}, "500 Oops")] if text == PROMPTS[0].text and first[text] == 1 else [head(), good()]
 
     rows, requests = measure(behaved(reply=reply), "a", retries=2, warmup=0, concurrency=concurrency)
-    again = {row.cell for row in rows if row.attempt == 2}
-    assert [(r.attempt, r.status) for r in rows if r.cell in again] == [(1, "http_500"), (2, OK)]
-    assert len(requests) == len(rows) == 5
+    timed = [row for row in rows if row.phase == "timed"]
+    again = {row.cell for row in timed if row.attempt == 2}
+    assert [(r.attempt, r.status) for r in timed if r.cell in again] == [(1, "http_500"), (2, OK)]
+    assert len(timed) == 5
+    assert len(requests) == len(rows)
+
+
+def test_a_model_that_fails_at_its_end_is_not_said_to_have_been_left_out(measure):
+    """All that was timed had been asked: what is given up is company only."""
+    rows, _ = measure(broken("a"), "a", rounds=2, warmup=0, concurrency=(4,), retries=0)
+    assert Counter(r.phase for r in rows if r.status == "http_500")["timed"] == 4
+    assert not [r for r in rows if r.status == "skipped"]
 
 
 @pytest.mark.parametrize(

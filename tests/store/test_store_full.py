@@ -61,8 +61,8 @@ def test_too_little_space_is_told_before_anything_runs(tmp_path, monkeypatch):
         ({}, 1 * 1 * 2),
         ({"models": ["a", "b"], "loads": 3}, 2 * 2 * 3),
         ({"warmup": 1}, 2 + 1),
-        ({"concurrency": 4, "rate": None}, 2),
-        ({"concurrency": [1, 2, 4], "warmup": 1}, 3 * (2 + 1)),
+        ({"concurrency": 4, "rate": None}, 2 + 3),  # and those that keep the other streams busy
+        ({"concurrency": [1, 2, 4], "warmup": 1}, 3 * 2 + 1 + 1 + 3),
         ({"precision_pct": 5.0, "budget_s": 60.0}, 2),  # how many more is not known
         ({"models": None, "targets": [{"alias": "a"}, {"alias": "b"}]}, 2 * 2),
     ],

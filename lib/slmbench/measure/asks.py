@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from slmbench.config import Prompt, Settings
@@ -138,6 +138,18 @@ def blocks(targets: Sequence[Target], settings: Settings, load_index: int) -> li
     return [block for block in found if block]
 
 
+def company(block: Sequence[Ask], settings: Settings) -> list[Ask]:
+    """The untimed requests after a block of several streams, so that its last timed ones run among as many as all.
+
+    One for each stream but one: they fill the streams that have no timed request left. An open loop has none, as its
+    requests come when they are due.
+    """
+    if settings.rate is not None:
+        return []
+    one, prompts = block[0], settings.prompts
+    return [replace(one, prompt=prompts[n % len(prompts)], phase="cooldown", round=n) for n in range(one.streams - 1)]
+
+
 def is_single(streams: int, settings: Settings) -> bool:
     """Whether requests go out one at a time, each after the reply to the one before."""
     return streams == 1 and settings.rate is None
@@ -151,7 +163,8 @@ def may_be_retried(row: Row) -> bool:
 
 
 def count(targets: Sequence[Target], settings: Settings) -> int:
-    """How many requests a run of this plan sends, warm-ups included, if none fails and precision asks for no more."""
+    """How many requests a run sends, with the untimed ones, if none fails and precision asks for no more."""
     available = sum(t.reason is None for t in targets)
     timed = len(settings.prompts) * settings.rounds * len(settings.concurrency)
-    return available * settings.loads * (settings.warmup + timed)
+    fill = 0 if settings.rate is not None else sum(streams - 1 for streams in settings.concurrency)
+    return available * settings.loads * (settings.warmup + timed + fill)

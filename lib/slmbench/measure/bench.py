@@ -142,6 +142,8 @@ class _Bench:
         block = [a for a in block if not self.gave_up(a.target)]
         if not block:
             return
+        timed = range(len(block))
+        block = [*block, *asks.company(block, s)]
         due = [None] * len(block)
         if s.rate is not None:  # the same times for every model
             due = due_times(len(block), s.rate, s.arrivals, f"{s.seed}/{load_index}")
@@ -167,12 +169,13 @@ class _Bench:
                     ask = block[key]
                     row = self._take(ask, stream.read(wire, stream=s.stream, model=ask.target.id))
                     yield row
-                    if asks.may_be_retried(row):
+                    if key in timed and asks.may_be_retried(row):
                         failed.append(ask)
                     if self.gave_up(ask.target) and (dropped := {*reader.drop(), *to_send}):
                         to_send.clear()
                         waiting -= dropped
-                        yield from self._skip_rest(ask.target, row, load_index)
+                        if not dropped.isdisjoint(timed):
+                            yield from self._skip_rest(ask.target, row, load_index)
             except (KeyboardInterrupt, GeneratorExit):
                 for key, wire in reader.stop():
                     self._take(block[key], stream.read(wire, stream=s.stream, model=block[key].target.id))

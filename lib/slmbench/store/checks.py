@@ -67,8 +67,11 @@ def check_space(path: Path, plan: Mapping[str, Any]) -> None:
     With a precision there may be more rows: how many is not known, and the rounds asked for are counted. A plan that
     leaves the models open is counted by its targets.
     """
-    requests = len(plan.get("models") or plan.get("targets") or ()) * plan.get("loads", 1) * _levels(plan)
-    requests *= len(plan.get("prompts") or ()) * plan.get("rounds", 1) + plan.get("warmup", 0)
+    levels = plan.get("concurrency", 1)
+    levels = levels if isinstance(levels, list | tuple) else [levels]
+    requests = len(levels) * len(plan.get("prompts") or ()) * plan.get("rounds", 1) + plan.get("warmup", 0)
+    requests += sum(levels) - len(levels) if plan.get("rate") is None else 0
+    requests *= len(plan.get("models") or plan.get("targets") or ()) * plan.get("loads", 1)
     needed = (requests + 10) * (ROW_BYTES + TOKEN_BYTES * plan.get("max_tokens", 0))
     free = shutil.disk_usage(path).free
     if free < needed:
@@ -86,12 +89,6 @@ def refuse_changes(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -
             f"{path} holds another plan ({'; '.join(changed)}).",
             "use the same settings and service (more models, rounds, loads or budget will do), or another --out",
         )
-
-
-def _levels(plan: Mapping[str, Any]) -> int:
-    """How many numbers of requests at once a plan goes through."""
-    levels = plan.get("concurrency", 1)
-    return len(levels) if isinstance(levels, list | tuple) else 1
 
 
 def _try_writing(path: Path) -> None:
