@@ -120,6 +120,18 @@ def test_a_failed_request_is_not_trusted():
     assert found == Limit(1, None, pytest.approx(100.0), "1 of 2 requests failed")
 
 
+def test_a_rate_at_which_nothing_comes_back_keeps_what_was_found_before():
+    def attempt(model):
+        if model == "quick":
+            raise NothingMeasured("no", "none")
+        return Asked([pair()])
+
+    found = find_limit(1, ["slow", "quick"], attempt)
+    assert found == Limit(1, pytest.approx(100.0), None, "no request had a good reply")
+    said = sentence(Calibration("2026-03-01", {"python": "3.13.2"}, (), (found,)))
+    assert said.endswith("up to 100 tokens/s; at the next faster one, no request had a good reply.")
+
+
 def test_it_stops_where_the_server_gets_no_faster():
     attempts = Attempts(slow=[GOOD["slow"]], quick=[{"tpot_ms": 9.5}], fast=[GOOD["fast"]])
     assert find_limit(1, GOOD, attempts) == Limit(1, pytest.approx(100.0))
@@ -129,9 +141,9 @@ def test_it_stops_where_the_server_gets_no_faster():
 def test_what_is_said():
     assert sentence(CALIBRATION) == (
         "On this machine (Python 3.13.2, 2026-03-01), held against a server that stamps what it writes: "
-        "One request at a time, the time to first token is off by 0.12 ms (median) and at most 0.40 ms, "
+        "One request at a time, the time to first token is off by 0.12 ms (median) and 0.40 ms at worst, "
         "the time per token by 0.03 % (n = 30). "
-        "8 requests at once, the time to first token is off by 0.20 ms (median) and p99 1.25 ms, "
+        "8 requests at once, the time to first token is off by 0.20 ms (median) and 1.25 ms (p99), "
         "the time per token by 0.10 % (n = 144). 2 requests failed or were counted wrong. "
         "One request at a time, numbers can be trusted up to 9,876 tokens/s, the fastest that could be tried. "
         "8 requests at once, numbers can be trusted up to 20,000 tokens/s in all; "

@@ -30,9 +30,9 @@ def said(bench, number, ttft_ms, *, tokens=3, tpot_ms=10.0, **more):
     return bench[1].Reported(text, ttft_ms / 1e3, tpot_ms / 1e3, tokens, **more)
 
 
-def compared(bench, rows, records, *, client="slmbench run", streams=1):
+def compared(bench, rows, records, *, client="slmbench run", streams=1, asked=None):
     ran = bench[1].Ran(rows, 0.3, 2.5)
-    return bench[0].compare(client, streams, ran, records, gap_ms=10.0, ideal_s=2.0)
+    return bench[0].compare(client, streams, ran, records, asked=asked or len(records), gap_ms=10.0, ideal_s=2.0)
 
 
 def test_errors_of_percentiles_and_of_single_requests(bench):
@@ -58,6 +58,7 @@ def test_missing_failed_and_miscounted_requests_are_wrong(bench):
     rows = [said(bench, 1, 100, tokens=4), said(bench, 2, 100), said(bench, 3, 100, ok=False)]
     found = compared(bench, rows, [record(n) for n in (1, 2, 3, 4)])
     assert (found.n, found.wrong) == (2, 3)
+    assert compared(bench, [said(bench, 1, 100)], [record(1)], asked=60).wrong == 59
 
 
 def test_a_client_without_texts_is_compared_by_percentiles_and_counts(bench):

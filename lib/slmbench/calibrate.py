@@ -60,8 +60,8 @@ class Accuracy:
 class Limit:
     """Up to which rate numbers can be trusted at `streams` requests at once, in tokens/s of all of them together.
 
-    trusted_tps: None if not even the slowest rate that was tried. next_tps: the rate that could not be trusted, and
-    `why`; None and "" if all that were tried could, up to what the server itself can write.
+    trusted_tps: None if not even the slowest rate that was tried. why: that the next faster one could not be trusted,
+    which was next_tps (None if no reply told); "" if all that were tried could, up to what the server can write.
     """
 
     streams: int
@@ -104,7 +104,8 @@ def calibrate(
 
     streams: numbers of requests at once. seconds: about how long it may take. serve: starts the server.
     returns: the Calibration; `sentence` puts it in words.
-    raises: OSError if it can't be written.
+    raises: NothingMeasured if no reply was good; KitError if the server or the reader ends; OSError if nothing can be
+        written.
     """
     each_s = seconds * (1 - sum(SHARES)) / (len(GAPS_MS) * len(streams) * PER_RATE) - STEADY.ttft_s
     rates = {f"gap-{ms:g}ms": _rate(ms / 1e3, each_s) for ms in GAPS_MS}
@@ -239,12 +240,16 @@ def find_limit(streams: int, models: Iterable[str], attempt: Callable[[str], Ask
     """
     trusted = None
     for model in models:
+        tps = None
         for _ in range(TRIES):
-            asked = attempt(model)
-            why = _fault(asked)
+            try:
+                asked = attempt(model)
+            except NothingMeasured:
+                why = "no request had a good reply"
+                continue
+            why, tps = _fault(asked), streams / asked.true_tpot_s
             if not why:
                 break
-        tps = streams / asked.true_tpot_s
         if why:
             return Limit(streams, trusted, tps, why)
         if trusted is not None and tps < trusted * FASTER:
@@ -266,26 +271,22 @@ def _fault(asked: Asked) -> str:
 def sentence(found: Calibration) -> str:
     """What a report may say about its own numbers, on this machine."""
     where = f"Python {found.where['python']}, {found.at[:10]}"
-    return " ".join(
-        [
-            f"On this machine ({where}), held against a server that stamps what it writes:",
-            *(_accuracy_words(one) for one in found.accuracy),
-            *(_limit_words(one) for one in found.limits),
-        ]
-    )
+    begin = f"On this machine ({where}), held against a server that stamps what it writes:"
+    return " ".join([begin, *map(_accuracy_words, found.accuracy), *map(_limit_words, found.limits)])
 
 
 def _accuracy_words(one: Accuracy) -> str:
-    tail = "p99" if one.tail == "p99" else "at most"
+    tail = f"{one.ttft_tail_ms:.2f} ms (p99)" if one.tail == "p99" else f"{one.ttft_tail_ms:.2f} ms at worst"
     wrong = f" {one.wrong_counts} requests failed or were counted wrong." if one.wrong_counts else ""
     return (
-        f"{_at(one.streams)}, the time to first token is off by {one.ttft_p50_ms:.2f} ms (median) and {tail} "
-        f"{one.ttft_tail_ms:.2f} ms, the time per token by {one.tpot_pct:.2f} % (n = {one.n}).{wrong}"
+        f"{_at(one.streams)}, the time to first token is off by {one.ttft_p50_ms:.2f} ms (median) and {tail}, "
+        f"the time per token by {one.tpot_pct:.2f} % (n = {one.n}).{wrong}"
     )
 
 
 def _limit_words(one: Limit) -> str:
-    beyond = f"; at {one.next_tps:,.0f}, {one.why}" if one.why else ", the fastest that could be tried"
+    faster = "at the next faster one" if one.next_tps is None else f"at {one.next_tps:,.0f}"
+    beyond = f"; {faster}, {one.why}" if one.why else ", the fastest that could be tried"
     if one.trusted_tps is None:
         return f"{_at(one.streams)}, no rate that was tried can be trusted{beyond}."
     together = " in all" if one.streams > 1 else ""

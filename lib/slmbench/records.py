@@ -98,6 +98,9 @@ class Row:
         for name, value in row.items():
             if not _fits(value, *_ALLOWED[KINDS[name]]):
                 raise ValueError(f"{name}: {json.dumps(value)[:40]} was found, {KINDS[name]} was expected")
+        ttft_s, latency_s = row.get("ttft_s"), row.get("latency_s")
+        if ttft_s is not None and latency_s is not None and ttft_s > latency_s:
+            raise ValueError("its ttft_s exceeds its latency_s")
         return cls(**row)
 
 

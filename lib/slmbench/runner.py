@@ -238,7 +238,7 @@ def _calibration(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError):  # none, or none that can be read: calibrate makes a new one
         return None
     known = {**facts, "slmbench": facts["packages"]["slmbench"]}
-    return found if where == {name: known.get(name) for name in where} else None
+    return found if where and where == {name: known.get(name) for name in where} else None
 
 
 def _fresh(path: Path) -> Path:

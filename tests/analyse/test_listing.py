@@ -107,3 +107,15 @@ def test_the_sample_is_the_start_of_the_first_reply():
 def test_a_row_whose_clock_jumped_is_no_measurement():
     [one] = summary_list([row(latency_s=3600.0, flags=["clock_jump"]), row(number=1, latency_s=1.0)])
     assert (one["latency_avg"], one["n_ok"]) == (1.0, 1)
+
+
+def test_a_sweep_has_an_object_for_each_number_at_once():
+    rows = [row(number=n, latency_s=float(n), concurrency=n) for n in (1, 4)]
+    rows += [row(model="other", number=9, status="skipped", prompt_id=None, error="gone")]
+    found = summary_list(rows)
+    assert [(one["concurrency"], one["model"], one["latency_avg"], one["n_ok"]) for one in found] == [
+        (1, "m", 1.0, 1),
+        (4, "m", 4.0, 1),
+        (1, "other", None, 0),
+    ]
+    assert found[2]["error"] == "gone"

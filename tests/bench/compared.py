@@ -48,8 +48,10 @@ class Result:
     client_bound: int
 
 
-def compare(client: str, streams: int, ran: Ran, records: Sequence[Record], *, gap_ms: float, ideal_s: float) -> Result:
-    """records: of the requests of this client's run. gap_ms, ideal_s: of the schedule.
+def compare(
+    client: str, streams: int, ran: Ran, records: Sequence[Record], *, asked: int, gap_ms: float, ideal_s: float
+) -> Result:
+    """records: of the requests of this client's run. asked: how many it was to make. gap_ms, ideal_s: of the schedule.
 
     raises: ClientFailed if there is nothing to compare.
     """
@@ -70,7 +72,7 @@ def compare(client: str, streams: int, ran: Ran, records: Sequence[Record], *, g
         row_p99_ms=_percentile(single_ms, 99),
         row_max_ms=max(single_ms),
         tpot_pct={gap_ms: tpot_error_pct(rows, true)},
-        wrong=wrong_counts(rows, true),
+        wrong=wrong_counts(rows, true) + max(0, asked - len(true)),
         cpu_s=1000 * ran.cpu_s / sum(r.tokens for r in true),
         over_s=ran.wall_s - ideal_s,
         late_ms=_percentile(late_ms, 99),

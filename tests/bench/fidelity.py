@@ -54,7 +54,7 @@ def steady(name: str, client: Client, bench: Bench, requests: int, streams: int)
     """A client at the steady schedule. raises: ClientFailed."""
     ran, records = bench.run(client, ["steady"], requests, streams)
     ideal_s = sum(STEADY.ttft_s + (r.tokens - 1) * STEADY.gap_s for r in records if r.ended) / streams
-    return compare(name, streams, ran, records, gap_ms=STEADY.gap_s * 1e3, ideal_s=ideal_s)
+    return compare(name, streams, ran, records, asked=requests, gap_ms=STEADY.gap_s * 1e3, ideal_s=ideal_s)
 
 
 def by_gap(client: Client, bench: Bench, fewer: int) -> dict[float, float]:

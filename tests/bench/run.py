@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -39,12 +38,11 @@ def ran(part: str) -> tuple[int, str]:
 
 def section(output: str, code: int) -> str:
     """What of a bench's output belongs on the page: from its table on, and on what it was made."""
-    found = re.search(r"^\|.*", output, re.MULTILINE | re.DOTALL)
-    body = found[0].strip() if found else "No table was made."
+    body = f"\n{output}".partition("\n|")[2].strip()
     where = f"{machine.cpu_name()}, {os.cpu_count()} logical cores, {platform.system()}"
     where += f", Python {platform.python_version()}"
     verdict = "All bounds held." if code == 0 else "Bounds were missed, see below the table."
-    return f"{verdict} Made on {datetime.now(UTC):%Y-%m-%d} ({where}).\n\n{body}"
+    return f"{verdict} Made on {datetime.now(UTC):%Y-%m-%d} ({where}).\n\n|{body}"
 
 
 def digest(output: str) -> str:
@@ -70,7 +68,8 @@ def place(page: Path, part: str, text: str) -> None:
     if not all(old.count(mark) == 1 for mark in marks):
         raise ValueError(f"{page}: the marks {marks[0]} and {marks[1]} were expected once each")
     before, _, rest = old.partition(marks[0])
-    page.write_text(f"{before}{marks[0]}\n\n{text}\n\n{marks[1]}{rest.partition(marks[1])[2]}", encoding="utf-8")
+    new = f"{before}{marks[0]}\n\n{text}\n\n{marks[1]}{rest.partition(marks[1])[2]}"
+    page.write_text(new, encoding="utf-8", newline="\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,8 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"== {part}", flush=True)
         code, output = ran(part)
         missed += [part] if code else []
+        if not _table(output):  # it broke down: what the page has from an earlier run stays
+            continue
         place(PAGE, part, section(output, code))
-        if part == "fidelity" and _table(output):
+        if part == "fidelity":
             place(FRONT, part, digest(output))
     print(f"Written: {PAGE}", *(f"Missed: {part}" for part in missed), sep="\n")
     return 1 if missed else 0

@@ -1,6 +1,6 @@
 """How often intervals cover, verdicts are wrong and alarms are false, in many made-up runs.
 
-python tests/bench/simulation.py [--runs N]     prints a table; exit code 1 if a bound is missed
+PYTHONPATH=tests python tests/bench/simulation.py [--runs N]     prints a table; exit code 1 if a bound is missed
 
 Seeded: the same numbers each time. Of the intervals at every n from 6 to 60 (median) and 72 to 300 (p95), the table has
 a few and the one that came nearest to its bound.
@@ -14,9 +14,6 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support import simulate
 from support.simulate import Case

@@ -122,6 +122,40 @@ def test_an_interrupt_keeps_what_was_in_flight(measure, tmp_path, monkeypatch):
     assert len({r.order for r in kept}) == len(kept)
 
 
+def test_an_interrupt_while_a_reply_is_read_keeps_the_reply(measure, tmp_path, monkeypatch):
+    """It has left the reader, and is no row yet."""
+    real, reads = bench.stream.read, Counter()
+
+    def read(wire, **more):
+        reads["n"] += 1
+        if reads["n"] == 3:
+            raise KeyboardInterrupt
+        return real(wire, **more)
+
+    monkeypatch.setattr(bench.stream, "read", read)
+    with pytest.raises(KeyboardInterrupt):
+        measure(behaved(), "a", rounds=9, warmup=0, concurrency=(2,))
+    kept = store.read(tmp_path / "run").rows
+    assert len(kept) >= 3
+    assert [r.status for r in kept[:3]] == [OK] * 3
+    assert len({r.cell for r in kept}) == len(kept)
+
+
+def test_a_late_success_does_not_take_a_model_up_again_that_was_given_up(measure):
+    """Three failures while a slow reply is under way: what it brings is kept, and nothing more is asked."""
+    seen = Counter()
+
+    def reply(_):
+        seen["n"] += 1
+        return [head(), Pause(0.5), good()] if seen["n"] == 1 else [plain({}, "500 Oops")]
+
+    rows, requests = measure(behaved(reply=reply), "a", rounds=9, warmup=0, concurrency=(4, 2))
+    assert {r.concurrency for r in rows if r.status != "skipped"} == {4}
+    assert [r.status for r in rows].count("skipped") == 1
+    assert OK in {r.status for r in rows}
+    assert len(requests) == len(rows) - 1
+
+
 def test_resume_asks_what_is_unfinished(measure, tmp_path):
     measure(behaved(), "a", rounds=2, warmup=0, concurrency=(2,))
     rows, requests = measure(behaved(), "a", rounds=3, warmup=0, concurrency=(2,), resume=True)

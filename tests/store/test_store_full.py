@@ -40,6 +40,39 @@ def test_a_full_disk_leaves_no_torn_record(tmp_path, monkeypatch, room):
     assert [r.cell for r in store.read(tmp_path / "run").rows] == ["c1", "c3"]
 
 
+@pytest.mark.parametrize("name", ["write", "fsync"])
+def test_an_interrupt_in_a_record_leaves_it_nowhere(tmp_path, monkeypatch, name):
+    """Half of it is on the disk, or all of it: nobody was told that it is kept, and it may be appended again."""
+
+    def interrupted(file, data=b""):
+        if data:
+            write(file, bytes(data)[:50])
+        raise KeyboardInterrupt
+
+    write = os.write
+    with opened(tmp_path / "run") as folder:
+        folder.append(row(1))
+        with monkeypatch.context() as patched:
+            patched.setattr(os, name, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                folder.append(row(2))
+        assert [r.cell for r in folder.rows] == ["c1"]
+        folder.append(row(2))
+    assert [r.cell for r in store.read(tmp_path / "run").rows] == ["c1", "c2"]
+
+
+def test_a_folder_that_could_not_be_begun_can_be_begun_later(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(store.StoreError, match="No space left"):
+            opened(tmp_path / "run")
+    with opened(tmp_path / "run") as folder:
+        folder.append(row(1))
+
+
 def test_a_slow_disk_that_takes_a_few_bytes_at_a_time(tmp_path, monkeypatch):
     write = os.write
     monkeypatch.setattr(os, "write", lambda file, data: write(file, bytes(data)[:7]))

@@ -13,7 +13,8 @@ SAMPLE_CHARS = 200
 
 
 def summary_list(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """A result as the session's script prints it: a list with an object a model, in the order of first appearance.
+    """A result as the session's script prints it: a list with an object a model, in the order of first appearance; in a
+    run at several numbers of requests at once an object for each of them, which it names as `concurrency`.
 
     rows: of one run; only timed ones count. None stands where nothing was measured.
     returns: model, rounds, latency_avg and latency_p95 (s), tokens_per_sec_avg (total tokens over latency, mean),
@@ -25,7 +26,16 @@ def summary_list(rows: Iterable[Row]) -> list[dict[str, Any]]:
     for row in _standing(rows):
         if row.phase == "timed":
             by_model[row.model].append(row)
-    return [_one(model, of_model) for model, of_model in by_model.items() if of_model]
+    levels = sorted({row.concurrency for of_model in by_model.values() for row in of_model if row.prompt_id})
+    if len(levels) <= 1:
+        return [_one(model, of_model) for model, of_model in by_model.items() if of_model]
+    found = []
+    for model, of_model in by_model.items():
+        asked = [n for n in levels if any(row.prompt_id and row.concurrency == n for row in of_model)]
+        for n in asked or levels[:1]:  # what was not asked at all is said once
+            at_once = [row for row in of_model if row.concurrency == n or not row.prompt_id]
+            found += [{"concurrency": n, **_one(model, at_once)}] if at_once else []
+    return found
 
 
 def _standing(rows: list[Row]) -> list[Row]:

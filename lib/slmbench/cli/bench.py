@@ -104,10 +104,11 @@ def run(given: argparse.Namespace) -> int:
 
 def _in_words(model: dict) -> str:
     """One line of the result for people; the report has the rest."""
+    name = f"{model['model']}, {model['concurrency']} at once" if "concurrency" in model else model["model"]
     if not model["n_ok"]:
-        return f"{model['model']}: nothing measured ({model['status']})"
+        return f"{name}: nothing measured ({model['status']})"
     first = "" if model["ttft_avg"] is None else f", first token after {model['ttft_avg']:.3f} s"
-    return f"{model['model']}: mean latency {model['latency_avg']:.3f} s{first} (n = {model['n_ok']})"
+    return f"{name}: mean latency {model['latency_avg']:.3f} s{first} (n = {model['n_ok']})"
 
 
 def report(given: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ from slmbench.measure.arrivals import due_times
 from slmbench.measure.asks import Ask, Loader, Target, cell_of
 from slmbench.measure.host import HostCpu
 from slmbench.measure.reader import Reader
+from slmbench.measure.wire import Wire
 from slmbench.records import OK, Row
 from slmbench.store import RunFolder
 
@@ -79,7 +80,6 @@ class _Bench:
         self.settings = settings
         self.folder = folder
         self.headers = headers
-        self.order = len(folder.rows)
         self.failed_in_a_row: dict[str, int] = {}
         self.began_s = time.monotonic()
         self.host = HostCpu()
@@ -96,7 +96,7 @@ class _Bench:
         timed = [ask for block in asks.blocks([target], self.settings, load_index) for ask in block]
         if not all(cell_of(a, self.settings) in self.folder.finished for a in timed):
             return False
-        return self.settings.precision_pct is None or not self._imprecise([target], load_index)
+        return self.settings.precision_pct is None or not self._further([target], load_index)
 
     def load(self, loader: Loader, target: Target, load_index: int, *, again: bool) -> None:
         if again:
@@ -144,9 +144,8 @@ class _Bench:
             return
         timed = range(len(block))
         block = [*block, *asks.company(block, s)]
-        due = [None] * len(block)
-        if s.rate is not None:  # the same times for every model
-            due = due_times(len(block), s.rate, s.arrivals, f"{s.seed}/{load_index}")
+        every_model = f"{s.seed}/{load_index}"  # is asked at the same times
+        due = [None] * len(block) if s.rate is None else due_times(len(block), s.rate, s.arrivals, every_model)
         streams = None if s.rate is not None else block[0].streams
         ahead = len(block) if streams is None else 2 * streams  # enough that a stream never waits for this process
         to_send, waiting = deque(range(len(block))), set()
@@ -159,16 +158,20 @@ class _Bench:
                     reader.send(key, _url(block[key]), asks.payload(block[key], s), **more)
                     waiting.add(key)
 
+            def keep(key: int, wire: Wire) -> Row:
+                return self._take(block[key], stream.read(wire, stream=s.stream, model=block[key].target.id))
+
             send()
+            self.host.mark()
             reader.start()
+            taken, kept = None, 0
             try:
                 while waiting:
-                    key, wire = reader.take()
+                    taken, kept = reader.take(), len(self.folder.rows)
+                    key, ask = taken[0], block[taken[0]]
                     waiting.discard(key)
                     send()
-                    ask = block[key]
-                    row = self._take(ask, stream.read(wire, stream=s.stream, model=ask.target.id))
-                    yield row
+                    yield (row := keep(*taken))
                     if key in timed and asks.may_be_retried(row):
                         failed.append(ask)
                     if self.gave_up(ask.target) and (dropped := {*reader.drop(), *to_send}):
@@ -177,8 +180,10 @@ class _Bench:
                         if not dropped.isdisjoint(timed):
                             yield from self._skip_rest(ask.target, row, load_index)
             except (KeyboardInterrupt, GeneratorExit):
-                for key, wire in reader.stop():
-                    self._take(block[key], stream.read(wire, stream=s.stream, model=block[key].target.id))
+                if taken and len(self.folder.rows) == kept:
+                    keep(*taken)
+                for left in reader.stop():
+                    keep(*left)
                 raise
 
     def _skip_rest(self, target: Target, last: Row, load_index: int) -> Iterator[Row]:
@@ -187,7 +192,7 @@ class _Bench:
     def until_precise(self, targets: Sequence[Target], load_index: int) -> Iterator[Row]:
         """Further rounds of every cell whose median is not known as closely as was asked for."""
         stopped: dict[tuple[str, str], str] = {}
-        while todo := self._imprecise([t for t in targets if not self.gave_up(t)], load_index):
+        while todo := self._further([t for t in targets if not self.gave_up(t)], load_index):
             number = max(ask.round for ask in todo)
             for ask in asks.shuffled(todo, self.settings, load_index, 1, number + 2):
                 if self.gave_up(ask.target):
@@ -205,17 +210,8 @@ class _Bench:
             for prompt in self.settings.prompts:
                 self._note_precision(target, prompt.id, load_index, stopped)
 
-    def _imprecise(self, targets: Sequence[Target], load_index: int) -> list[Ask]:
-        """The next round of each cell that needs one."""
-        asked = precision.cells(self.folder.rows, load_index)
-        todo = []
-        for target in targets:
-            for prompt in self.settings.prompts:
-                cell = asked.get((target.alias, prompt.id), precision.Cell())
-                if cell.goes_on(self.settings.precision_pct):
-                    number = max(cell.rounds, self.settings.rounds)
-                    todo.append(Ask(target, prompt, "timed", number, load_index))
-        return todo
+    def _further(self, targets: Sequence[Target], load_index: int) -> list[Ask]:
+        return precision.further(self.folder.rows, targets, self.settings, load_index)
 
     def _note_precision(self, target: Target, prompt_id: str, load_index: int, stopped: dict) -> None:
         asked_pct = self.settings.precision_pct
@@ -241,7 +237,13 @@ class _Bench:
             row = self._row_of(ask, status="interrupted", error="stopped from here", started_at=_utc(began_s))
             self._keep(row)
             raise
-        return self._take(ask, reply)
+        kept = len(self.folder.rows)
+        try:
+            return self._take(ask, reply)
+        except KeyboardInterrupt:
+            if len(self.folder.rows) == kept:
+                self._take(ask, reply)
+            raise
 
     def _take(self, ask: Ask, reply: stream.Reply) -> Row:
         """Keep the row of one reply."""
@@ -256,7 +258,8 @@ class _Bench:
         )
         if ask.phase == "timed":
             alias = ask.target.alias
-            self.failed_in_a_row[alias] = 0 if row.status == OK else self.failed_in_a_row.get(alias, 0) + 1
+            if not self.gave_up(ask.target):  # else what was still under way ends well, and too late
+                self.failed_in_a_row[alias] = 0 if row.status == OK else self.failed_in_a_row.get(alias, 0) + 1
         return self._keep(row)
 
     def _row_of(self, ask: Ask, **more: Any) -> Row:
@@ -277,7 +280,7 @@ class _Bench:
             cell=cell,
             model=target.alias,
             attempt=self.folder.attempts.get(cell, 0) + 1,
-            order=self.order,
+            order=len(self.folder.rows),
             model_id=target.id,
             device=target.device,
             execution_provider=target.execution_provider,
@@ -286,7 +289,6 @@ class _Bench:
 
     def _keep(self, row: Row) -> Row:
         self.folder.append(row)
-        self.order += 1
         return row
 
 

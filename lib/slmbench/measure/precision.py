@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from slmbench.analyse.precision import half_width_pct, reached
+from slmbench.config import Settings
+from slmbench.measure.asks import Ask, Target
 from slmbench.records import OK, Row
 
 ROUNDS_MAX = 200  # of one cell, where no budget ends it before
@@ -41,3 +43,14 @@ def cells(rows: Iterable[Row], load_index: int) -> dict[tuple[str, str], Cell]:
         if row.status == OK and row.latency_s is not None and "clock_jump" not in row.flags:
             cell.latency_s.append(row.latency_s)
     return found
+
+
+def further(rows: Iterable[Row], targets: Iterable[Target], settings: Settings, load_index: int) -> list[Ask]:
+    """The next round of each cell whose median is not known as closely as the settings ask for."""
+    asked, todo = cells(rows, load_index), []
+    for target in targets:
+        for prompt in settings.prompts:
+            cell = asked.get((target.alias, prompt.id), Cell())
+            if cell.goes_on(settings.precision_pct):
+                todo.append(Ask(target, prompt, "timed", max(cell.rounds, settings.rounds), load_index))
+    return todo

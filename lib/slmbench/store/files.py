@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,16 @@ def write_json(path: Path, value: Any) -> None:
 def write_text(path: Path, text: str, encoding: str = "utf-8") -> None:
     """Whole or not at all: a temporary file, renamed."""
     part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding=encoding, newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("w", encoding=encoding, newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -67,7 +72,7 @@ def open_append(path: Path) -> int:
     return file
 
 
-@contextmanager
+@contextlib.contextmanager
 def no_garbage_collection() -> Iterator[None]:
     """For reading many records: millions of lists come without a cycle among them, and looking for one takes long."""
     was_on = gc.isenabled()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -77,10 +78,19 @@ class RunFolder:
             raise
 
     def append(self, row: Row) -> None:
-        """On disk when this returns. raises: StoreError (a full disk); earlier rows stay whole."""
-        self._write("rows.jsonl", row.to_json())
-        self.rows.append(row)
-        self._note(row)
+        """On disk when this returns. raises: StoreError (a full disk); earlier rows stay whole.
+
+        After a KeyboardInterrupt in here the row is either whole and among `rows`, or nowhere.
+        """
+        rows, size = len(self.rows), os.fstat(self._files["rows.jsonl"]).st_size
+        try:
+            self._write("rows.jsonl", row.to_json())
+            self.rows.append(row)
+            self._note(row)
+        except KeyboardInterrupt:
+            del self.rows[rows:]
+            os.ftruncate(self._files["rows.jsonl"], size)
+            raise
 
     def append_resource(self, record: Mapping[str, Any]) -> None:
         self._write("resources.jsonl", json.dumps(record, ensure_ascii=True, allow_nan=False))
@@ -101,8 +111,12 @@ class RunFolder:
             while left:
                 left = left[os.write(file, left) :]
             os.fsync(file)
-        except OSError as e:
+        except KeyboardInterrupt:
             os.ftruncate(file, before)  # no torn record stays behind
+            raise
+        except OSError as e:
+            with contextlib.suppress(OSError):  # else the next one to open it cuts the tail off
+                os.ftruncate(file, before)
             full = e.errno in (errno.ENOSPC, errno.EDQUOT)
             what = "the disk is full" if full else e.strerror
             raise StoreError(

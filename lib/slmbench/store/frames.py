@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 from slmbench.records import COLUMNS, INT_MAX, LONG, Columns, Row
-from slmbench.store.files import lines, no_garbage_collection
+from slmbench.store.files import StoreError, lines, no_garbage_collection
 from slmbench.store.reading import row_of, run_folder
 
 if TYPE_CHECKING:
@@ -38,7 +38,10 @@ def frame(path: Path | str, *, light: bool = True) -> pd.DataFrame:
             rows = decode(batch) or [_row(line, decode, wanted, path, n) for n, line in enumerate(batch, first)]
             columns.add(dict(zip(wanted, zip(*rows, strict=True), strict=True)))
             first += len(batch)
-    return columns.frame()
+    try:
+        return columns.frame()
+    except ValueError as e:
+        raise StoreError(f"{path}: not a record: {e}.", "find that line, and move it to another file") from e
 
 
 def _row(line: bytes, decode: Decode, names: list[str], path: Path, number: int) -> tuple:
