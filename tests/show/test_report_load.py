@@ -39,6 +39,9 @@ def test_several_at_once_have_a_table_each_and_a_curve(tmp_path):
     assert "4 × before a model's name: 4 requests to it at once." in section(page, "## Pictures")
     assert "- slo: latency\\_s 1.4" in page or "- slo: latency_s 1.4" in page
     assert "Single stream" not in page
+    pairs = section(page, "## Pictures").partition("![Latency of models in pairs")[2].partition("](ratios.png)")[0]
+    assert "1 × b is slower than 1 × a" in pairs and "4 × b is slower than 4 × a" in pairs
+    assert "1 × a is" not in pairs and "4 × b is slower than 1" not in pairs  # only what was asked side by side
 
 
 def test_an_open_loop_says_from_where_times_count():

@@ -97,7 +97,7 @@ class Connection:
     def _connected(self, *_: int) -> bool:
         code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            self._note(OSError(code, os.strerror(code)))
+            self._note(OSError(code, _words_for(code)))
             self._connect_to_next()
             return True
         if self._tls is None:
@@ -126,3 +126,8 @@ class Connection:
         else:
             self.ready()
         return True
+
+
+def _words_for(code: int) -> str:
+    """What a socket's error code means: Windows has a table of its own for these."""
+    return getattr(socket, "errorTab", {}).get(code) or os.strerror(code)

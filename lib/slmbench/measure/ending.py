@@ -18,15 +18,26 @@ EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
 TAIL_BYTES = 48  # DONE with what must stand around it
 
 _loading: threading.Thread | None = None
+_loaded = False
 
 
 def prepared() -> bool:
     """Whether a look can be taken at once. What it needs is imported beside the loop, which that would hold up."""
     global _loading  # noqa: PLW0603
-    if _loading is None:
-        _loading = threading.Thread(target=import_module, args=("slmbench.measure.framing",), daemon=True)
+    if not _loaded and (_loading is None or not _loading.is_alive()):
+        _loading = threading.Thread(target=load, daemon=True)
         _loading.start()
-    return not _loading.is_alive()
+    return _loaded
+
+
+def load() -> None:
+    """Import what a look needs."""
+    global _loaded  # noqa: PLW0603
+    try:
+        import_module("slmbench.measure.framing")
+    except OSError:  # too many files are open just now
+        return
+    _loaded = True
 
 
 class Ending:

@@ -19,7 +19,9 @@ from slmbench.measure import reader_process as other
 from slmbench.measure.wire import Address, Wire, request
 
 CODE = "import sys; sys.path[:] = sys.argv[2:]; from slmbench.measure.reader_process import main; main(sys.argv[1])"
+BUFFER_BYTES = io.DEFAULT_BUFFER_SIZE
 POLL_S = 0.5  # how often a wait lets Ctrl-C through where the system would not
+STOPPED = "stopped"
 STOP_S = 5.0  # for the process to hand over what was in flight, and to end
 ON_WINDOWS = sys.platform == "win32"
 
@@ -42,19 +44,24 @@ class Reader:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            bufsize=BUFFER_BYTES,  # see `_tell`; Python would choose one by the pipe
             start_new_session=not ON_WINDOWS,  # Ctrl-C is for this process, which decides
             **own,
         )
         self._under_way = 0
         self._started = self._torn = self._failed = False
         self._ended: SimpleQueue[tuple[int, Wire, bool] | None] = SimpleQueue()
-        self._answers: SimpleQueue[list[int] | None] = SimpleQueue()
+        self._answers: SimpleQueue[list[int] | str | None] = SimpleQueue()  # the keys of a drop, or STOPPED
+        self._stops = 0  # that were asked for, and not answered yet
         self._receiver = threading.Thread(target=self._receive, name="reader", daemon=True)
         self._receiver.start()
 
     @property
     def pid(self) -> int:
-        """Of the process that reads."""
+        """Of the process that was started: on Windows, in a virtual environment, that is Python's launcher there.
+
+        The launcher's child reads then. Each of the two ends with the other.
+        """
         return self._child.pid
 
     def send(
@@ -107,7 +114,8 @@ class Reader:
     def drop(self) -> list[int]:
         """Forget what was not started. returns: its keys."""
         self._tell(other.DROP)
-        keys = self._wait(self._answers)
+        while (keys := self._wait(self._answers)) == STOPPED:  # Ctrl-C came before `stop` had seen it
+            self._stops -= 1
         if keys is None:
             self._answers.put(None)
             raise self._died()
@@ -120,11 +128,10 @@ class Reader:
         returns: what had ended and was not taken, then what was cut off, as "interrupted" with the pieces that came.
         """
         if not self._torn:
-            try:
+            with contextlib.suppress(Empty, KitError):  # it hangs or is gone: what it has handed over is all there is
+                self._stops += 1
                 self._tell(other.STOP)
-                self._answers.get(timeout=STOP_S)
-            except (Empty, KitError):  # it hangs or is gone: what it has handed over is all there is
-                pass
+                self._await_stop()
         self._under_way, self._started, self._failed = 0, False, False
         found = []
         while not self._ended.empty():
@@ -158,7 +165,7 @@ class Reader:
             return self._child.wait()
 
     def _tell(self, message: bytes, now: bool = True) -> None:
-        self._torn = len(message) > io.DEFAULT_BUFFER_SIZE  # a shorter one is kept whole whatever interrupts
+        self._torn = len(message) > BUFFER_BYTES  # a shorter one is kept whole whatever interrupts
         try:
             self._child.stdin.write(message)
             if now:
@@ -166,6 +173,15 @@ class Reader:
         except OSError as e:
             raise self._died() from e
         self._torn = False  # stays where Ctrl-C came in between: half of it may be on its way
+
+    def _await_stop(self) -> None:
+        """Whatever else it answers before that: Ctrl-C may have come while something was asked. raises: Empty."""
+        while self._stops:
+            answer = self._answers.get(timeout=STOP_S)
+            if answer is None:
+                self._answers.put(None)
+                return
+            self._stops -= answer == STOPPED
 
     @staticmethod
     def _wait(queue: SimpleQueue):
@@ -186,7 +202,7 @@ class Reader:
                 elif kind == other.KEYS:
                     self._answers.put(numbers(read, other.COUNT.unpack(read(other.COUNT.size))[0]))
                 else:
-                    self._answers.put([])
+                    self._answers.put(STOPPED)
         except EOFError:
             pass
         finally:

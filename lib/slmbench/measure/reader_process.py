@@ -17,11 +17,11 @@ from array import array
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 
-from slmbench.measure import stamps
+from slmbench.measure import descriptors, ending, stamps
 from slmbench.measure.connection import addresses
 from slmbench.measure.flight import Flight, now_ns
 from slmbench.measure.lateness import MS
-from slmbench.measure.streams import AHEAD_NS, Streams
+from slmbench.measure.streams import AHEAD_NS, AHEAD_TLS_NS, Streams
 
 SEND, START, DROP, STOP, GO_ON, WIRE, KEYS = (bytes([n]) for n in b"SGDXAWK")  # the first byte of each message
 ASK = struct.Struct(
@@ -34,7 +34,7 @@ SWITCH_S = 0.0005  # the longest that another thread may keep the loop's from go
 READ_BYTES = 64 * 1024
 CALM_NS = 20 * MS  # so long after a request was written its server has begun with it
 PATIENCE_NS = 250 * MS  # the longest that a reply waits for such a moment
-LEAD_NS = AHEAD_NS + 10 * MS  # from the start to second 0 of `due_s`, so that the first request has its connection too
+LEAD_NS = 10 * MS  # from the start to when the connection of a request that is due in second 0 is begun
 MOST = 500 if sys.platform == "win32" else None  # more sockets than a selector can listen to there
 
 
@@ -43,6 +43,10 @@ def main(limit: str) -> None:
     gc.disable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which decides
     sys.setswitchinterval(SWITCH_S)
+    threading.excepthook = die
+    streams_max = min(filter(None, (int(limit or 0), MOST)), default=None)
+    if not descriptors.allow(descriptors.wanted(streams_max)):
+        ending.load()  # now, while its files can be opened; else in a quiet moment, if it is needed at all
     stamps.wanted()  # the kernel takes a moment to begin
 
     def ended(flight: Flight) -> None:
@@ -51,11 +55,18 @@ def main(limit: str) -> None:
             streams.hold()
         outbox.put(flight, at_once=failed)
 
-    with Streams(min(filter(None, (int(limit or 0), MOST)), default=None), ended) as streams:
+    with Streams(streams_max, ended) as streams:
         outbox = Outbox(streams)
         threading.Thread(target=Commands(streams, outbox).run, daemon=True).start()
         threading.Thread(target=outbox.run, daemon=True).start()
         streams.run()
+
+
+def die(fault: threading.ExceptHookArgs) -> None:
+    """End the process with a thread that has failed: without it the parent would wait for ever."""
+    threading.__excepthook__(fault)  # prints it
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def is_failure(flight: Flight) -> bool:
@@ -104,7 +115,8 @@ class Commands:
             self._go()
 
     def _start(self) -> None:
-        self._started_ns = now_ns() + LEAD_NS
+        ahead_ns = AHEAD_TLS_NS if any(flight.is_tls for flight, _ in self._waiting) else AHEAD_NS
+        self._started_ns = now_ns() + ahead_ns + LEAD_NS
         self._go()
 
     def _go(self) -> None:

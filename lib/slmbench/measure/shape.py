@@ -117,6 +117,9 @@ def shape_of(wire: Wire, model_id: str | None = None) -> Shape:
             framing.feed(at_ns, piece)
             head_ns = at_ns if head_ns is None and framing.status is not None else head_ns
             done_ns = at_ns if done_ns is None and framing.marked else done_ns
+        if wire.end == "eof":
+            framing.close(wire.end_ns)
+            done_ns = wire.end_ns if done_ns is None and framing.marked else done_ns
     chunks = [(event, value) for event in framing.events if (value := _object(event)) is not None]
     texts = reply.chunk_s or []
     together = [len(list(same)) for _, same in itertools.groupby(texts)]

@@ -84,15 +84,12 @@ class Streams:
         return gone
 
     def interrupt(self) -> None:
-        """End what is in flight, and forget the rest."""
+        """End what is in flight, and forget the rest: also what has its connection, and was not written yet."""
         self.drop()
         self._held = 0
         for flight in list(self._under_way):
-            if not flight.written_ns:
-                self._leave(flight)
-                continue
-            flight.over("interrupted", "stopped from here")
-            self._end(flight)
+            flight.over("interrupted", "stopped from here")  # so that nothing of it goes out from now on
+            (self._end if flight.written_ns else self._leave)(flight)
 
     def accept_calls(self) -> Calls:
         """Have `run` go on for ever, and do what other threads ask for."""

@@ -240,7 +240,7 @@ def _curve(frame: pd.DataFrame, limits: Iterable[tuple[str, float]] = (), column
 
 
 def _ratios(frame: pd.DataFrame, column: str = "latency_s", base: str | None = None) -> list[str]:
-    lines = compare.models(frame, column, base=base).to_dict("records")
+    lines = picks.pairs(frame, column, base).to_dict("records")
     return [compare.sentence(line) for line in lines if line["n_pairs"]] or ["No pair was measured."]
 
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from slmbench.analyse import compare, outliers, stats
+from slmbench.analyse import outliers, stats
 from slmbench.analyse.decide import GAP
 from slmbench.analyse.outliers import OUTLIER_RULE
-from slmbench.show import alt, parts, theme
+from slmbench.show import alt, parts, picks, theme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +98,7 @@ def ratios(frame: pd.DataFrame, column: str = "latency_s", base: str | None = No
     From `compare.models`. The zone of a tie is shaded; the verdict stands in words beside each line, and in the shape
     of its mark.
     """
-    found = compare.models(frame, column, base=base).to_dict("records")
+    found = picks.pairs(frame, column, base).to_dict("records")
     shown = found[: LANES_SHOWN // (2 if theme.is_projector() else 1)]
     ax = parts.axes(ax, 2 * len(shown))
     ax.axvspan(1 / GAP, GAP, color=parts.rc("grid.color"), alpha=0.7, linewidth=0, gid="tie zone", zorder=0)

@@ -7,7 +7,7 @@ import itertools
 import statistics
 from typing import TYPE_CHECKING, NamedTuple
 
-from slmbench.analyse import stats
+from slmbench.analyse import compare, stats
 from slmbench.errors import UsageError
 from slmbench.show.text import number
 
@@ -42,6 +42,20 @@ class Reply(NamedTuple):
         middle = statistics.median(gaps)
         nearest = min(range(len(gaps)), key=lambda i: abs(gaps[i] - middle))
         return {"largest gap": max(range(len(gaps)), key=gaps.__getitem__) + 1, "median gap": nearest + 1}
+
+
+def pairs(frame: pd.DataFrame, column: str, base: str | None = None) -> pd.DataFrame:
+    """`compare.models`; where each name stands for one number of requests at once (`levels.labelled`), of those of the
+    same number only, as only these were asked side by side.
+    """
+    import pandas as pd
+
+    at_once = frame[stats.usable(frame)].groupby("model", sort=False)["concurrency"].unique()
+    levels = sorted({int(n) for found in at_once for n in found})
+    if len(levels) < 2 or at_once.map(len).max() > 1:
+        return compare.models(frame, column, base=base)
+    parts = [compare.models(frame[frame["concurrency"] == n], column, base=base) for n in levels]
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
 def replies(frame: pd.DataFrame, model: str | None = None, prompt: str | None = None, round: int = 0) -> list[Reply]:

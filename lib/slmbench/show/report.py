@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmbench.analyse import stats, traffic
-from slmbench.show import alt, findings, plots, sections, text, theme
+from slmbench.show import alt, findings, picks, plots, sections, text, theme
 from slmbench.show.levels import labelled, levels, name, only
 from slmbench.show.verdict import headline, median, p95
 
@@ -96,9 +96,9 @@ def pictures(frame: pd.DataFrame, plan: Mapping[str, Any]) -> list[tuple[Picture
         if not good[picture.column].notna().any():
             continue
         rows, options = named, picture.options
-        if picture.kind in ("ratios", "token_timeline"):
+        if picture.kind == "token_timeline":
             rows = only(named, asked[0])
-        if picture.kind == "ratios" and rows.loc[stats.usable(rows), "model"].nunique() < 2:
+        if picture.kind == "ratios" and not len(picks.pairs(rows, picture.column)):
             continue
         if picture.kind == "concurrency_curve":
             single = asked == [1] and good["intended_at"].isna().all()

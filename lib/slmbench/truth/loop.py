@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import heapq
 import itertools
 import os
@@ -24,6 +25,8 @@ COARSE_S = 0.02 if os.name == "nt" else 0.0  # Windows wakes a selector on ticks
 NAP_S = 0.0005
 FINE = hasattr(select, "epoll")  # counts its timeout in milliseconds; select, which can wait for it, in microseconds
 BUSY_NS = 100_000  # a client that takes no more bytes is looked at again after so long
+FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}  # no further client can be let in for now
+FULL_NAP_S = 0.02
 now_ns = time.perf_counter_ns
 
 
@@ -73,6 +76,7 @@ class Loop:
         self.port: int = self._listener.getsockname()[1]
         self._wake, self._woken = socket.socketpair()
         self._selector.register(self._listener, selectors.EVENT_READ, None)
+        self._listening = True
         self._selector.register(self._woken, selectors.EVENT_READ, None)
 
     def stop(self) -> None:
@@ -83,6 +87,7 @@ class Loop:
     def close(self) -> None:
         for key in list(self._selector.get_map().values()):
             key.fileobj.close()
+        self._listener.close()
         self._wake.close()
         self._selector.close()
 
@@ -124,16 +129,24 @@ class Loop:
         while True:
             try:
                 sock, _ = self._listener.accept()
-            except BlockingIOError:
+            except OSError as e:  # nobody is left; or one went before it was let in, and the selector tells of others
+                if e.errno in FULL:
+                    self._let_nobody_in()
                 return
-            except OSError:  # the client went before it was let in
-                continue
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection = _Connection(sock)
             self._selector.register(sock, selectors.EVENT_READ, connection)
             if self._receive(connection):  # most often it is there already
                 self._asking.append(connection)
+
+    def _let_nobody_in(self) -> None:
+        """Until a client goes: the selector would say again and again that somebody waits."""
+        if len(self._selector.get_map()) > 2:  # besides the two that are always there
+            self._selector.unregister(self._listener)
+            self._listening = False
+        else:  # others hold all the room, and nobody here has anything to wait for
+            time.sleep(FULL_NAP_S)
 
     def _receive(self, connection: _Connection) -> bool:
         """Whether a whole request is there now."""
@@ -154,6 +167,9 @@ class Loop:
         if connection.sock.fileno() >= 0:
             self._selector.unregister(connection.sock)
             connection.sock.close()
+            if not self._listening:
+                self._selector.register(self._listener, selectors.EVENT_READ, None)
+                self._listening = True
         connection.reply = None  # what is still due is passed over
 
     def _answer(self, connection: _Connection) -> None:
