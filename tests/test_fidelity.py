@@ -149,6 +149,14 @@ def test_a_part_is_put_between_its_marks_and_nowhere_else(bench, tmp_path):
         bench[2].place(page, "y", "new")
 
 
+def test_the_pages_have_a_line_for_all_that_is_held_to_the_bounds(bench):
+    bounded = importlib.import_module("fidelity").BOUNDED
+    for page in (bench[2].PAGE, bench[2].FRONT):
+        lines = page.read_text(encoding="utf-8").splitlines()
+        for client in ("bare socket", "openai package", *bounded):
+            assert any(line.startswith("|") and f"| {client} |" in line for line in lines), f"{page}: {client}"
+
+
 def test_the_pages_have_the_marks_of_all_parts(bench):
     assert all(bench[2].PAGE.read_text(encoding="utf-8").count(f"<!-- {part} -->") == 1 for part in bench[2].PARTS)
     assert bench[2].FRONT.read_text(encoding="utf-8").count("<!-- fidelity -->") == 1

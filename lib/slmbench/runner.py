@@ -127,9 +127,9 @@ def open_run(
 
     models_file: what is known of the models, kept with the plan; the kit's own if left out. Prompts that came from no
     named set and no file are kept in the folder as prompts.json.
-    raises: store.StoreError; UsageError as `bench.check`.
+    raises: store.StoreError; UsageError as `asks.check`.
     """
-    bench.check(list(targets), settings)
+    asks.check(list(targets), settings)
     if resume and not out:
         store.check_resume(None)
     fresh = None if out else _fresh(store.default_path(config.plan_hash(_asked(settings, targets))))

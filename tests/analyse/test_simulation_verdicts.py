@@ -20,6 +20,12 @@ def test_equal_models_are_seldom_called_faster_or_slower():
     assert missed(simulate.false_verdicts(RUNS)) == []
 
 
+def test_equal_models_are_seldom_told_apart_across_loads():
+    cases = simulate.false_across_loads(RUNS)
+    assert missed(cases) == []
+    assert max(case.simulated for case in cases) > 3  # the bound is near what is found, not far above it
+
+
 def test_models_that_are_apart_are_seldom_called_a_tie():
     assert missed(simulate.false_ties(RUNS)) == []
 

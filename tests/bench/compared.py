@@ -133,7 +133,7 @@ def missed(results: Sequence[Result], bounded: Mapping[str, bool]) -> list[str]:
 def table(results: Sequence[Result]) -> str:
     """The results as a Markdown table, by streams; errors in ms as p50 / p99, of single requests p50 / p99 / max."""
     head = ("streams", "client", "n", "TTFT error, ms", "single requests, ms", "TPOT error, % (gap, ms)")
-    head += ("wrong counts", "CPU s per 1,000 tokens", "s over ideal", "client_bound")
+    head += ("wrong counts", "CPU s per 1,000 tokens", "s over ideal", "client_bound", "server late, ms")
     lines = [
         (
             str(r.streams),
@@ -146,6 +146,7 @@ def table(results: Sequence[Result]) -> str:
             f"{r.cpu_s:.3f}",
             f"{r.over_s:.2f}",
             str(r.client_bound),
+            _short(r.late_ms),
         )
         for r in results
     ]

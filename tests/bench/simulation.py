@@ -25,7 +25,7 @@ FEW = 20  # lines of one name that are all shown
 
 
 def measure(runs: int = RUNS) -> list[Case]:
-    """A case for everything that is simulated, `runs` times each (a fifth of that where a run is a frame)."""
+    """A case for everything that is simulated, `runs` times each (a fifth of that or more where a run is a frame)."""
     return [
         *simulate.quantile("median, 95 % interval", 0.5, range(6, 61), runs),
         *simulate.quantile("p95, 95 % interval", 0.95, range(72, 301), runs),
@@ -33,10 +33,11 @@ def measure(runs: int = RUNS) -> list[Case]:
         *simulate.adaptive(runs, noises=NOISES),
         *simulate.across_loads(runs),
         *simulate.false_verdicts(runs),
+        *simulate.false_across_loads(runs),
         *simulate.false_ties(runs),
         *simulate.power(runs),
         *simulate.spread_bound(runs // 5),
-        *simulate.outlier_alarms(runs // 5),
+        *simulate.outlier_alarms(runs * 3 // 10),
         *simulate.drift_alarms(runs // 5),
     ]
 

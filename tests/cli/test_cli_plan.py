@@ -112,7 +112,9 @@ def test_the_seconds_of_a_round_are_those_between_its_requests():
     assert planning.round_s([]) is None
 
 
-def test_the_overhead_is_loading_and_warming_up():
+def test_the_overhead_is_loading_warming_up_and_the_end_of_each_block():
     rows = [at(0, phase="warmup"), at(5, phase="warmup", latency_s=None), at(9)]
-    resources = [{"kind": "load", "load_s": 1.5}, {"kind": "footprint", "load_s": 9.0}]
+    resources = [{"kind": "load", "load_s": 1.5}, {"kind": "footprint", "load_s": 9.0}]  # which is not made again
     assert planning.overhead_s(store.Run(store.Path("r"), {}, {}, rows, resources)) == 3.5
+    rows += [at(n, phase="cooldown", latency_s=n / 10, concurrency=streams) for n, streams in ((1, 2), (2, 3), (3, 3))]
+    assert planning.overhead_s(store.Run(store.Path("r"), {}, {}, rows, resources)) == pytest.approx(3.5 + 0.1 + 0.3)

@@ -90,10 +90,10 @@ def test_null_in_a_file_is_as_if_unsaid(tmp_path):
 
 
 def test_numbers_become_what_the_plan_holds():
-    got = config.settings(environ={}, given_as="option", rate="2", arrivals="constant", retries="1", nonce=True)
-    assert (got.rate, type(got.rate), got.arrivals, got.retries, got.nonce) == (2.0, float, "constant", 1, True)
-    got = config.settings(environ={}, precision_pct=5, budget_s=60)
-    assert (got.precision_pct, type(got.precision_pct), got.budget_s) == (5.0, float, 60.0)
+    got = config.settings(environ={}, given_as="option", rate="2", arrivals="constant", nonce=True)
+    assert (got.rate, type(got.rate), got.arrivals, got.nonce) == (2.0, float, "constant", True)
+    got = config.settings(environ={}, precision_pct=5, budget_s=60, retries=1)
+    assert (got.precision_pct, type(got.precision_pct), got.budget_s, got.retries) == (5.0, float, 60.0, 1)
 
 
 # parameters, then fragments of the message
@@ -138,6 +138,10 @@ REFUSED = {
     "limits as a number": ({"slo": 0.5}, ["slo (parameter)", "0.5 was found"]),
     "a rate of several": ({"rate": 5, "concurrency": 8}, ["rate (parameter): 5 was found beside 8 for concurrency"]),
     "a rate of a sweep": ({"rate": 5, "concurrency": [1, 2]}, ["5 was found beside 1,2 for concurrency (parameter)"]),
+    "retries at a rate": (
+        {"rate": 5, "retries": 2},
+        ["retries (parameter): 2 was found beside 5 for rate (parameter)"],
+    ),
     "arrivals alone": ({"arrivals": "constant"}, ["arrivals (parameter): constant was found without a rate"]),
     "a budget alone": ({"budget_s": 60}, ["budget_s (parameter): 60 was found", "ends what precision_pct asks for"]),
     "precision of several": (

@@ -1,7 +1,6 @@
 """What a plan asks: cells, blocks, and the beginnings that keep a prefix cache out."""
 
 import json
-from itertools import pairwise
 
 from slmbench.measure import asks
 from support.plans import PROMPTS, settings, targets
@@ -86,6 +85,7 @@ def test_a_nonce_begins_every_request_differently_and_is_the_same_for_every_mode
         texts.setdefault((ask.prompt.id, ask.round, ask.load_index), set()).add(text)
     assert all(len(of_all_models) == 1 for of_all_models in texts.values())
     assert len(set.union(*texts.values())) == len(texts) == 2 * 4 * 2
-    starts = sorted(text[:4] for of_all in texts.values() for text in of_all)
-    assert all(a != b for a, b in pairwise(starts))  # they differ from the first tokens on
+    starts = {text[:9] for of_all in texts.values() for text in of_all}
+    assert len(starts) == len(texts)  # they differ from the first tokens on
+    assert asks.text_of(order[0], asked, "another run") not in texts.values()
     assert asks.text_of(order[0], settings()) == order[0].prompt.text

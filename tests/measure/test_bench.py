@@ -90,8 +90,8 @@ def test_loads_that_are_not_ours_to_do_are_refused_before_any_request(tmp_path):
         with pytest.raises(UsageError, match=r"loads: 3 was found, 1 was expected: .*/v1 has no way to load a afresh"):
             list(bench.run(wanted, settings(loads=3), Loader(), folder))
         assert (server.requests, folder.rows) == ([], [])
-        bench.check(wanted, settings(loads=1))
-        bench.check(wanted[1:], settings(loads=3))  # nobody to load
+        asks.check(wanted, settings(loads=1))
+        asks.check(wanted[1:], settings(loads=3))  # nobody to load
 
 
 def test_a_single_load_unloads_nothing(measure):

@@ -1,23 +1,16 @@
 """The process that reads many streams: the same verdicts as alone, and no end of either side that hurts the other."""
 
-import os
-import signal
 import socket
-import subprocess
-import sys
-import threading
-import time
 from collections import Counter
 
 import psutil
 import pytest
 
-from slmbench.errors import KitError
 from slmbench.measure import stamps, stream
 from slmbench.measure.reader import Reader
 from support.cases import ASKED, FAULTS, GOOD, WHOLE, WHOLE_ASKED, Case, server_flags
 from support.replies import delta, event, good, head, plain
-from support.server import HOLD, Drip, Pause, Server
+from support.server import Drip, Pause, Server
 
 PART = head() + event(delta("Hel"))
 MS = 1_000_000  # ns
@@ -150,102 +143,6 @@ def test_an_open_loop_keeps_its_times():
     assert len({wire.due_at_s for wire in wires.values()}) == 5
 
 
-def test_what_is_stopped_is_handed_over():
-    def respond(asked):
-        return [head(), good()] if asked.path == "/quick" else [PART, HOLD]
-
-    with Server(respond) as server, Reader(3) as reader:
-        ask(reader, server, 0, "/quick")
-        for key in range(1, 6):
-            ask(reader, server, key)
-        reader.start()
-        while len(server.requests) < 4:  # three are held, and nobody has taken the first
-            time.sleep(0.001)
-        time.sleep(0.05)
-        stopped = dict(reader.stop())
-        assert reader.stop() == []
-        with pytest.raises(LookupError):
-            reader.take()
-        ask(reader, server, 9, "/quick")
-        reader.start()
-        assert reader.take()[0] == 9  # it may be used again
-    found = {key: stream.read(wire) for key, wire in stopped.items()}
-    assert {key: (r.status, r.text) for key, r in found.items()} == {
-        0: ("ok", "Hello!"),
-        **dict.fromkeys((1, 2, 3), ("interrupted", "Hel")),
-    }
-    assert len(server.requests) == 5
-
-
-def test_an_open_loop_can_be_stopped_just_before_a_request_is_due():
-    """Its connection is open already: the process must neither send it then, nor trip over it."""
-
-    def respond(asked):
-        return [head(), good()] if asked.path == "/quick" else [PART, HOLD]
-
-    with Server(respond) as server, Reader(None) as reader:
-        for path in ("/1", "/2", "/3"):
-            ask(reader, server, 1, path, due_s=0.0)
-            connections = len(server._threads)
-            reader.start()
-            while len(server._threads) == connections:
-                time.sleep(0.001)
-            assert {wire.end for _, wire in reader.stop()} <= {"interrupted"}  # if it was quick enough, nothing
-            ask(reader, server, 9, "/quick", due_s=0.05)  # by then the other one's time has come
-            reader.start()
-            key, wire = reader.take()
-            assert (key, stream.read(wire).status) == (9, "ok")
-
-
-def test_a_stop_waits_for_its_own_answer(monkeypatch):
-    """Ctrl-C came while `drop` waited for the keys: the answer to that is no sign that all is stopped."""
-    with Server([PART, HOLD]) as server, Reader(1) as reader:
-        for key in (1, 2):
-            ask(reader, server, key)
-        reader.start()
-        while not server.requests:
-            time.sleep(0.001)
-        time.sleep(0.05)  # for its first piece
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(Reader, "_wait", interrupted)
-            reader.drop()
-        while reader._answers.empty():
-            time.sleep(0.001)
-        [(key, wire)] = reader.stop()
-        assert (key, wire.end, stream.read(wire).text) == (1, "interrupted", "Hel")
-        ask(reader, server, 3)
-        assert reader.stop() == []
-        ask(reader, server, 4)
-        assert reader.drop() == [4]
-
-
-def test_a_stop_that_nobody_waited_for_is_no_answer_to_a_drop(monkeypatch):
-    with Reader(1) as reader:
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(Reader, "_await_stop", interrupted)
-            reader.stop()
-        reader.send(1, "http://127.0.0.1:1/", ASKED)
-        assert reader.drop() == [1]
-        assert reader.stop() == []
-
-
-def interrupted(*_):
-    raise KeyboardInterrupt
-
-
-def test_what_was_not_begun_can_be_dropped():
-    with Server([head(), Pause(0.2), good()]) as server, Reader(2) as reader:
-        for key in range(6):
-            ask(reader, server, key)
-        ask(reader, server, 6, due_s=60)
-        reader.start()
-        while len(server.requests) < 2:
-            time.sleep(0.001)
-        assert reader.drop() == [2, 3, 4, 5, 6]
-        assert sorted(take(reader, 2)) == [0, 1]
-    assert len(server.requests) == 2
-
-
 def test_after_a_failure_nothing_begins_until_it_was_dealt_with():
     """Failures are quick: without this, all the rest would have failed before anybody could have given up."""
     with Server([plain({}, "500 Oops")]) as server, Reader(2) as reader:
@@ -258,81 +155,3 @@ def test_after_a_failure_nothing_begins_until_it_was_dealt_with():
         take(reader, 50 - 3 - len(dropped))
     assert len(dropped) >= 45  # of those that were open when the third had failed nobody could be kept from failing
     assert len(server.requests) == 50 - len(dropped)
-
-
-def test_a_process_that_is_killed_is_an_error_after_what_it_gave():
-    quick = [head(), good()]
-    with Server(lambda asked: quick if asked.path == "/quick" else [PART, HOLD]) as server, Reader(2) as reader:
-        ask(reader, server, 1)
-        ask(reader, server, 2, "/quick")
-        reader.start()
-        time.sleep(0.2)
-        psutil.Process(reader.pid).kill()
-        assert reader.take()[0] == 2
-        for _ in range(2):
-            with pytest.raises(KitError, match="the process that reads the streams has ended with code"):
-                reader.take()
-        with pytest.raises(KitError):
-            reader.drop()
-        assert reader.stop() == []
-
-
-@pytest.mark.parametrize("streams", [None, 1])
-def test_it_ends_with_its_parent(streams):
-    """Whatever it does then."""
-    with Server([PART, HOLD]) as server:
-        code = f"""
-from slmbench.measure.reader import Reader
-reader = Reader({streams})
-reader.send(1, {server.root!r}, b"{{}}", deadline_s=600)
-reader.start()
-print(reader.pid, flush=True)
-reader.take()
-"""
-        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
-            child = psutil.Process(int(parent.stdout.readline()))
-            while not server.requests:
-                time.sleep(0.001)
-            parent.kill()
-        child.wait(10)
-    assert not child.is_running()
-
-
-def test_leaving_ends_it_whatever_is_under_way():
-    with Server([PART, HOLD]) as server:
-        with Reader(4) as reader:
-            for key in range(6):
-                ask(reader, server, key)
-            reader.start()
-            child = psutil.Process(reader.pid)
-            while len(server.requests) < 4:
-                time.sleep(0.001)
-        assert not child.is_running()
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C reaches a process there by other ways")
-def test_ctrl_c_reaches_the_parent_alone():
-    with Server([PART, HOLD]) as server, Reader(1) as reader:
-        ask(reader, server, 1)
-        reader.start()
-        while not server.requests:
-            time.sleep(0.001)
-        os.kill(reader.pid, signal.SIGINT)
-        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
-        with pytest.raises(KeyboardInterrupt):
-            reader.take()
-        [(key, wire)] = reader.stop()
-    assert (key, wire.end, stream.read(wire).text) == (1, "interrupted", "Hel")
-
-
-@pytest.mark.skipif(os.name == "nt", reason="a process can't be held up there")
-def test_ctrl_c_within_a_message_of_some_size_is_known():
-    """The process takes nothing, so that the pipe is full: half of the message is on its way."""
-    with Reader(1) as reader:
-        child = psutil.Process(reader.pid)
-        child.suspend()
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-        with pytest.raises(KeyboardInterrupt):
-            for key in itertools.count():
-                reader.send(key, "http://127.0.0.1:1/", b"x" * 6000)
-        left = reader._child.stdin.write(b"") if reader._torn else None

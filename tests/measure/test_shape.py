@@ -201,6 +201,14 @@ def test_content_length():
     assert shape_of(wire((1, head(Content_Length=str(len(body)))), (9, body))).transfer == "content-length"
 
 
+def test_a_mark_whose_line_only_the_end_of_the_connection_ends():
+    last = wire((1, head()), (9, good(done=b"data: [DONE]")), end="eof")
+    last.end_ns = START_NS + 30_000_000
+    seen = shape_of(last)
+    assert (seen.status, seen.latency_s, seen.done_s) == ("ok", 0.009, 0.03)
+    assert shape_of(wire((1, head()), (9, good()), end="eof")).done_s == 0.009
+
+
 FAULTS = {
     "no [DONE]": ([(1, head()), (9, good(done=b""))], "eof", "truncated"),
     "no content": ([(1, head()), (9, events(ROLE, STOP, usage()) + DONE)], "done", "empty_reply"),

@@ -109,72 +109,6 @@ def test_trouble_stays_with_the_stream_that_has_it():
     assert [ended[n].status for n in range(10, 14)] == ["ok"] * 4
 
 
-class Enough(Exception):
-    """Ends a loop that takes calls, which would go on for ever."""
-
-
-def directed(loop, direct):
-    """Run the loop while a thread directs it by its calls."""
-    call = loop.accept_calls().call
-
-    def leave():
-        raise Enough
-
-    def script():
-        direct(call)
-        call(leave)
-
-    thread = threading.Thread(target=script)
-    thread.start()
-    with pytest.raises(Enough):
-        loop.run()
-    thread.join()
-
-
-def until(happened):
-    while not happened():
-        time.sleep(0.001)
-
-
-def test_what_is_stopped_keeps_what_came_and_the_rest_is_forgotten():
-    ended, dropped = [], []
-    with Server([PART, HOLD]) as server, Streams(2, ended.append) as loop:
-        flights = [flight(server, n) for n in range(4)]
-        for one in flights:
-            loop.add(one)
-        loop.add(flight(server, 9, due_ns=now_ns() + 10_000 * MS))
-
-        def direct(call):
-            until(lambda: all(one.pieces for one in flights[:2]))
-            call(lambda: dropped.extend(loop.drop()))
-            call(loop.interrupt)
-
-        directed(loop, direct)
-    assert [one.key for one in dropped] == [2, 3, 9]
-    assert [(read(one).status, read(one).text) for one in ended] == [("interrupted", "Hel")] * 2
-    assert all(one.sock.fileno() < 0 for one in flights[:2])
-
-
-def test_what_waits_to_be_written_is_never_sent_once_stopped(monkeypatch):
-    """Its connection is open, and its time comes after the stop."""
-    monkeypatch.setattr(streams, "AHEAD_NS", 10_000 * MS)
-    ended = []
-    with Server([head(), good()]) as server, Streams(None, ended.append) as loop:
-        one = flight(server, due_ns=now_ns() + 200 * MS)
-        loop.add(one)
-
-        def direct(call):
-            until(lambda: one.connect_ns is not None)
-            call(loop.interrupt)
-            until(lambda: one.end)
-            assert one.step(0, 0) is False  # as for an event that came together with the stop
-            until(lambda: not loop._timeline)
-
-        directed(loop, direct)
-        assert (ended, one.written_ns, one.sock.fileno()) == ([], 0, -1)
-    assert server.posts == []
-
-
 def test_a_request_that_is_due_is_written_then():
     began_ns = now_ns()
     due_ns = [began_ns + n * 30 * MS for n in (3, 1, 2)]
@@ -194,31 +128,6 @@ def test_when_it_was_due_is_told_by_the_wall_clock_too(monkeypatch):
     one = Flight(0, OSError("no way"), b"", deadline_s=1, due_ns=7250 * MS)
     one.open()
     assert (one.due_at_s, one.start_ns) == (1000.25, 7250 * MS)
-
-
-def test_a_failure_holds_up_the_queue_until_somebody_says_go_on():
-    ended, seen = [], []
-
-    def hold(one):
-        ended.append(one.key)
-        if one.refused:
-            loop.hold()
-
-    def answer(asked):
-        return [plain({}, "500 Oops")] if asked.path == "/0" else [head(), good()]
-
-    with Server(answer) as server, Streams(1, hold) as loop:
-        for n in range(3):
-            loop.add(flight(server, n, path=f"/{n}"))
-
-        def direct(call):
-            until(lambda: ended)
-            call(lambda: seen.append(len(server.requests)))
-            call(loop.go_on)
-            until(lambda: len(ended) == 3)
-
-        directed(loop, direct)
-    assert (seen, ended) == ([1], [0, 1, 2])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other kernel is asked")
@@ -266,6 +175,23 @@ def test_time_without_bytes_is_time_waited(kernel, monkeypatch):
 def exchanged(one):
     host, port = one._where[0][1]
     return exchange(Address("http", host, port, "/"), ASKED)
+
+
+def test_a_sockets_error_is_told_in_words(monkeypatch):
+    """Also where the system's own table of errors does not know those of sockets, as on Windows."""
+
+    class Unreachable:
+        def getsockopt(self, *_):
+            return 10065
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(socket, "errorTab", {10065: "The host is unreachable."}, raising=False)
+    one = Flight(0, [], b"", deadline_s=1)
+    one.sock = Unreachable()
+    assert one.step() is True
+    assert (one.end, one.error) == ("unreachable", "[Errno 10065] The host is unreachable.")
 
 
 def test_a_look_waits_for_what_it_needs(monkeypatch):

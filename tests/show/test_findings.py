@@ -160,10 +160,10 @@ def test_precision_says_what_reached_it_and_what_ended_the_rest():
     said, table = findings.precision({"precision_pct": 5.0}, records)
     assert said == (
         "1 of 4 cells (a model and a prompt) are as precise as asked; 1 ended by the time budget, "
-        "1 ended by the cap on rounds, 1 ended by failures."
+        "1 ended by the cap of 200 rounds, 1 ended by failures."
     )
     lines = cells(table)
-    assert [line["Ended by"] for line in lines] == ["reached", "the time budget", "the cap on rounds", "failures"]
+    assert [line["Ended by"] for line in lines] == ["reached", "the time budget", findings.CAP, "failures"]
     assert [line["Half width of the median's interval (%)"] for line in lines] == ["4.20", "7.51", "6", "n/a"]
     assert "Load" not in lines[0]
 

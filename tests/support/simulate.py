@@ -150,6 +150,21 @@ def false_verdicts(runs: int, seed: int = 3) -> list[Case]:
     return cases
 
 
+def false_across_loads(runs: int, seed: int = 9) -> list[Case]:
+    """How often two models that are the same are told apart over several loads, each of which is a little faster or
+    slower than the last; 5 % noise within a load.
+    """
+    chance, cases = np.random.default_rng(seed), []
+    for loads, between in (3, 0.03), (3, 0.1), (5, 0.1), (10, 0.1):
+        of_load = chance.normal(0, between, (runs, 2, loads, 1))
+        log_s = of_load + logs(chance, (runs, 2, loads, 12), 0.05)
+        medians = np.median(log_s[:, 1] - log_s[:, 0], axis=-1)[:, None]  # one line: shape (runs, 1, loads)
+        wrong = np.isin(verdicts(medians)[:, 0], ("faster", "slower"))
+        name = f"false faster/slower across loads, 2 equal models, {_percent(between)} between loads"
+        cases.append(_case(name, f"{loads} × 12 pairs", wrong, high=FALSE_UP_TO + error(FALSE_UP_TO, runs)))
+    return cases
+
+
 def false_ties(runs: int, seed: int = 4) -> list[Case]:
     """How often models are called a tie that are just 5 % apart."""
     chance, cases = np.random.default_rng(seed), []

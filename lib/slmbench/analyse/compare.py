@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from slmbench.analyse import stats
-from slmbench.analyse.decide import GAP, VERDICT_FROM, judge, more_is_better, more_rounds
+from slmbench.analyse.decide import GAP, VERDICT_FROM, judge, more_is_better, more_loads, more_rounds
 from slmbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ BY_LENGTH = ("latency_s", "output_tps", "total_tps")  # change with the length o
 BY_COUNT = ("tpot_s", "decode_tps", "output_tps", "total_tps")  # made from token counts
 COLUMNS = (
     *("base", "other", "column", "n_pairs", "prompts", "loads", "ratio", "ratio_low", "ratio_high", "p", "p_holm"),
-    *("verdict", "basis", "more_rounds", "note"),
+    *("verdict", "basis", "more_rounds", "more_loads", "note"),
 )
 
 
@@ -40,18 +40,20 @@ def models(frame: pd.DataFrame, column: str = "latency_s", by: str = "model", ba
     frame: from `records.to_frame`. column: a time (…_s) or a speed (…_tps) of the frame. by: what is compared.
     base: a value of `by` that all others are compared with; None: every pair.
     returns: one line per pair, in order of appearance, columns COLUMNS: ratio is other / base, the geometric mean
-        over pairs with the same prompt, load, round and concurrency (n_pairs of them, NaN without any);
+        over pairs with the same prompt, load, round and concurrency (n_pairs of them, NaN without any), across loads
+        that of the loads' medians;
         ratio_low, ratio_high: 95 % interval, NaN below 6 pairs, as are p and p_holm. verdict is said of `other`:
         "faster" or "slower": the interval excludes 1, p_holm < 0.05 and the gap is at least 5 %; "tie": the interval
         lies inside [1/1.05, 1.05], under Holm as well; else, and below 6 pairs always, "can't tell".
         basis: "across N loads" from 3 loads in common, else "within this session". more_rounds: about how many more
-        rounds of every prompt would decide it (see `decide.more_rounds`), NaN if decided or unknowable.
+        rounds of every prompt would decide it (see `decide.more_rounds`), NaN if decided or unknowable; more_loads:
+        the same in loads of each model, where no practical number of rounds would do.
         note: what limits the line, a sentence fragment, or "".
     raises: UsageError for a column or a base that is not there.
 
-    Within a session: Student's t on the log ratios of all pairs. Across N loads: t on the loads' mean log ratios, with
-    N − 1 degrees of freedom. Both speak of the prompts that were asked, and of no others; within a session each pair
-    counts the same, so that a prompt with more rounds weighs more.
+    Within a session: Student's t on the log ratios of all pairs. Across N loads: t on the loads' median log ratios,
+    with N − 1 degrees of freedom. Both speak of the prompts that were asked, and of no others; within a session each
+    pair counts the same, so that a prompt with more rounds weighs more.
     """
     more_is_better(frame, column)
     rows = frame[stats.usable(frame) & (frame[column] > 0) & frame[by].notna()]
@@ -120,7 +122,9 @@ def _lines(rows: pd.DataFrame, column: str, by: str, both: list[tuple], key: lis
 
 
 def _spread(logs: np.ndarray, loads: np.ndarray) -> dict[str, Any]:
-    """The mean log ratio of some pairs with its standard error and degrees of freedom; what makes up the error."""
+    """The mean log ratio of some pairs (across loads: of the loads' medians) with its standard error and degrees of
+    freedom; what makes up the error.
+    """
     import numpy as np
 
     names, load, sizes = np.unique(loads, return_inverse=True, return_counts=True)
@@ -130,11 +134,12 @@ def _spread(logs: np.ndarray, loads: np.ndarray) -> dict[str, Any]:
     if len(names) < stats.LOADS_FROM:
         within = logs.std(ddof=1)
         return line | {"mean": logs.mean(), "se": within / len(logs) ** 0.5, "df": len(logs) - 1, "within": within}
-    means = np.bincount(load, weights=logs) / sizes
-    free = len(logs) - len(names)
+    means, free = np.bincount(load, weights=logs) / sizes, len(logs) - len(names)
+    medians = np.array([np.median(logs[load == place]) for place in range(len(names))])
     within = (((logs - means[load]) ** 2).sum() / free) ** 0.5 if free else np.nan
     between = max(0.0, means.var(ddof=1) - within**2 * (1 / sizes).mean()) ** 0.5 if free else np.nan
-    line |= {"mean": means.mean(), "se": means.std(ddof=1) / len(names) ** 0.5, "df": len(names) - 1}
+    spread = medians.std(ddof=1)
+    line |= {"mean": medians.mean(), "se": spread / len(names) ** 0.5, "df": len(names) - 1, "spread": spread}
     return line | {"within": within, "between": between}
 
 
@@ -160,29 +165,35 @@ def _table(lines: list[dict[str, Any]], column: str) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    given = ["base", "other", "n_pairs", "prompts", "loads", "basis", "mean", "se", "df", "within", "between", "cells"]
-    found = pd.DataFrame(lines, columns=[*given, "notes"]).astype(dict.fromkeys(given[6:11], float))
+    numbers = ["mean", "se", "df", "within", "between", "spread"]
+    given = ["base", "other", "n_pairs", "prompts", "loads", "basis", *numbers, "cells", "notes"]
+    found = pd.DataFrame(lines, columns=given).astype(dict.fromkeys(numbers, float))
     enough = found["n_pairs"] >= VERDICT_FROM
     judged = judge(found["mean"], found["se"].where(enough), found["df"].where(enough), column.endswith("_tps"))
     found = found.assign(**judged, column=column, ratio=np.exp(found["mean"]))
     more = [_more(line, max(1, int(enough.sum()))) for line in found.to_dict("records")]
-    found["more_rounds"] = [rounds for rounds, _ in more]
-    found["note"] = ["; ".join([*n, *m]) for n, (_, m) in zip(found["notes"], more, strict=True)]
-    return found[list(COLUMNS)].astype({"more_rounds": float, "n_pairs": int, "prompts": int, "loads": int})
+    found["more_rounds"] = [rounds for rounds, _, _ in more]
+    found["more_loads"] = [loads for _, loads, _ in more]
+    found["note"] = ["; ".join([*n, *m]) for n, (_, _, m) in zip(found["notes"], more, strict=True)]
+    kinds = {"more_rounds": float, "more_loads": float, "n_pairs": int, "prompts": int, "loads": int}
+    return found[list(COLUMNS)].astype(kinds)
 
 
-def _more(line: Mapping[str, Any], lines: int) -> tuple[float, list[str]]:
-    """About how many more rounds would decide a line, and what there is to say about it."""
+def _more(line: Mapping[str, Any], lines: int) -> tuple[float, float, list[str]]:
+    """About how many more rounds, or else loads, would decide a line, and what there is to say about it."""
     if line["verdict"] != "can't tell" or not line["n_pairs"]:
-        return math.nan, []
+        return math.nan, math.nan, []
     across = {} if line["basis"] == stats.SESSION else {"between": line["between"], "loads": line["loads"]}
     seen = line["mean"], line["within"], line["n_pairs"], line["cells"]
     rounds = more_rounds(*seen, lines=lines, **across)
     if not math.isinf(rounds):
-        return rounds, []
-    if across:
-        return math.nan, ["no practical number of rounds would decide it: more loads might"]
-    return math.nan, ["no practical number of rounds would decide it"]
+        return rounds, math.nan, []
+    loads = more_loads(line["mean"], line["spread"], line["loads"], lines=lines) if across else math.inf
+    if math.isinf(loads):
+        few = "no practical number of rounds" + (" or loads" if across else "")
+        return math.nan, math.nan, [f"{few} would decide it"]
+    words = f"no practical number of rounds would decide it, about {loads:.0f} more load{'s' * (loads != 1)} would"
+    return math.nan, loads, [words]
 
 
 def sentence(line: Mapping[str, Any]) -> str:

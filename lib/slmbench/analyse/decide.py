@@ -17,7 +17,7 @@ GAP = 1.05  # a smaller ratio is no difference that anybody would choose by
 ALPHA = 0.05  # of a false "faster" or "slower" among all lines of a table
 TIE_ALPHA = ALPHA / 2  # each of two one-sided tests: together, the 95 % interval lies inside the zone
 POWER, TIE_POWER = 0.8, 0.9  # of a planned comparison; a tie has two ends to miss
-ROUNDS_MAX = 1000  # more are no practical number
+ROUNDS_MAX, LOADS_MAX = 1000, 100  # more are no practical number
 
 
 def judge(mean, se, df, more_is_better: bool = False) -> dict[str, np.ndarray]:
@@ -90,7 +90,6 @@ def more_rounds(
     out by a factor of two and more at few pairs; a ratio near 1.05 is never decided.
     """
     import numpy as np
-    from scipy.stats import t
 
     if n_pairs < 3 or math.isnan(within) or cells < 1:
         return math.nan
@@ -98,14 +97,36 @@ def more_rounds(
     n = n_pairs + rounds * cells
     se = np.sqrt(within**2 / n + (between**2 / loads if loads else 0.0))
     df = np.full(len(n), loads - 1) if loads else n - 1
-    size, zone, surely = abs(mean), math.log(GAP), t.ppf(1 - ALPHA / 2 / lines, df)
-    if size >= zone:
-        power = t.ppf(POWER, df) * se
-        enough = (surely * se + power <= size) & (power <= size - zone)
-    else:
-        enough = (surely + t.ppf(TIE_POWER, df)) * se <= zone - size
-    enough &= n >= VERDICT_FROM
+    enough = _decides(mean, se, df, lines) & (n >= VERDICT_FROM)
     return float(rounds[enough.argmax()]) if enough.any() else math.inf
+
+
+def more_loads(mean: float, spread: float, loads: int, *, lines: int = 1) -> float:
+    """About how many more loads of each model, with as many rounds, would decide a comparison across loads.
+
+    mean: of the loads' median log ratios, and their standard deviation `spread`; loads: how many so far. lines: of
+        the table. returns: loads; NaN where the spread is unknown; infinity where 100 would not do.
+
+    As `more_rounds`, with se = spread / √loads and loads − 1 degrees of freedom.
+    """
+    import numpy as np
+
+    if math.isnan(spread):
+        return math.nan
+    more = np.arange(1, LOADS_MAX + 1)
+    enough = _decides(mean, spread / np.sqrt(loads + more), loads + more - 1, lines)
+    return float(more[enough.argmax()]) if enough.any() else math.inf
+
+
+def _decides(mean: float, se: np.ndarray, df: np.ndarray, lines: int) -> np.ndarray:
+    """Where a standard error would be small enough for a verdict."""
+    from scipy.stats import t
+
+    size, zone, surely = abs(mean), math.log(GAP), t.ppf(1 - ALPHA / 2 / lines, df)
+    if size < zone:
+        return (surely + t.ppf(TIE_POWER, df)) * se <= zone - size
+    power = t.ppf(POWER, df) * se
+    return (surely * se + power <= size) & (power <= size - zone)
 
 
 def more_is_better(frame: pd.DataFrame, column: str) -> bool:

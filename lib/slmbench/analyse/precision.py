@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 LOOK_FROM = 12  # looking from the sixth value on covers less, see `reached`
+ROUNDS_MAX = 200  # of one model and prompt, where neither the precision nor a budget ends it before
 
 
 @functools.cache

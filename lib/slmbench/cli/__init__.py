@@ -19,7 +19,7 @@ environment: BENCH_MODELS, BENCH_ROUNDS, BENCH_PROMPT, BENCH_STREAM, BENCH_MAX_T
 FOUNDRY_LOCAL_ENDPOINT are defaults for the options; FOUNDRY_LOCAL_API_KEY is sent to an endpoint that wants a key;
 SLMBENCH_HOME moves the kit's cache."""
 
-PRECISION = "ask on until the interval of each median is within so many percent to either side"
+PRECISION = "ask on until the interval of each median is within so many percent to either side, 200 rounds at most"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -109,7 +109,7 @@ def _selection(parser: argparse.ArgumentParser) -> None:
         ("temperature", "T", "0 is deterministic"),
         ("seed", "N", "of the order of requests, and of the server's sampling"),
         ("deadline-s", "S", "seconds for one whole request"),
-        ("concurrency", "N", "requests at once; 1,2,4 measures one number after the other"),
+        ("concurrency", "N", "requests at once; 1,2,4 measures one number after the other, each with N - 1 untimed ones at its end"),
         ("rate", "R", "requests started each second, whether or not replies have come"),
         ("arrivals", "KIND", "at --rate: poisson (independent users) or constant (evenly spaced)"),
         ("slo", "LIMITS", "limits of a good reply, as ttft=500ms,tpot=100ms"),

@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import shlex
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -39,10 +40,12 @@ def plan(given: argparse.Namespace) -> int:
         raise UsageError(
             f"{found}: plan tells how many rounds fit", "take it out, or slmbench run   (asks on by itself)"
         )
+    began_s = time.monotonic()
     done = measured(given, settings, models_file)
     runner.finish(done.rows)
     frame = done.frame()
-    left_s = 60 * minutes - 2 * overhead_s(done)  # now, and when the run is gone on with
+    beside_s = time.monotonic() - began_s - PILOT_ROUNDS * (round_s(done.rows) or 0.0)  # all that was no timed request
+    left_s = 60 * minutes - max(beside_s, 0.0) - overhead_s(done)  # now, and when the run is gone on with
     rounds = min(planning.rounds_that_fit(frame, max(left_s, 0.0), settings.loads), ROUNDS_MAX)
     goes_on = rounds > PILOT_ROUNDS
     found = {
@@ -70,9 +73,16 @@ def _minutes(text: str) -> float:
 
 
 def overhead_s(run: store.Run) -> float:
-    """Seconds that loading and warming up took; the same again when the run is gone on with."""
+    """Seconds for what is done again when the run is gone on with: loading, warming up, and at several streams the end
+    of each block, when only untimed requests are left.
+    """
     loads = sum(r["load_s"] for r in run.resources if r.get("kind") == "load")
-    return loads + sum(r.latency_s or 0.0 for r in run.rows if r.phase == "warmup")
+    warm_ups = sum(r.latency_s or 0.0 for r in run.rows if r.phase == "warmup")
+    ends: dict[tuple, float] = {}
+    for r in (r for r in run.rows if r.phase == "cooldown"):
+        block = (r.model, r.load_index, r.concurrency)
+        ends[block] = max(ends.get(block, 0.0), r.latency_s or 0.0)
+    return loads + warm_ups + sum(ends.values())
 
 
 def round_s(rows: Sequence[Row]) -> float | None:

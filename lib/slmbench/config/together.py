@@ -37,6 +37,12 @@ def refuse_clashes(
             "when the requests of an open loop start",
             f"Add {as_given('rate')} with the requests to start each second, or leave {as_given('arrivals')} out.",
         )
+    if rate is not None and values["retries"]:
+        raise UsageError(
+            f"{label('retries')}: {values['retries']} was found beside {rate:g} for {label('rate')}, 0 was expected: "
+            "an open loop asks at its times, and a request that is asked again later is none of them",
+            f"Leave {as_given('rate')} or {as_given('retries')} out.",
+        )
     if values["precision_pct"] is None and values["budget_s"] is not None:
         raise UsageError(
             f"{label('budget_s')}: {values['budget_s']:g} was found without a precision, which was expected: "

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from slmbench.config import Prompt, Settings
+from slmbench.errors import UsageError
 from slmbench.measure import stream
 from slmbench.records import OK, Row
 
@@ -79,11 +80,11 @@ def _digest(what: Any) -> str:
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def payload(ask: Ask, settings: Settings) -> bytes:
-    """The JSON body of a request."""
+def payload(ask: Ask, settings: Settings, salt: str = "") -> bytes:
+    """The JSON body of a request. salt: see `text_of`."""
     return stream.body(
         ask.target.id,
-        text_of(ask, settings),
+        text_of(ask, settings, salt),
         max_tokens=settings.max_tokens,
         temperature=settings.temperature,
         seed=settings.seed,
@@ -91,14 +92,15 @@ def payload(ask: Ask, settings: Settings) -> bytes:
     )
 
 
-def text_of(ask: Ask, settings: Settings) -> str:
+def text_of(ask: Ask, settings: Settings, salt: str = "") -> str:
     """What is sent: the prompt; with `nonce`, after a beginning that no other request of its model has.
 
     The beginning is the same for every model, so that their requests can be compared in pairs.
+    salt: another one for each run and attempt, as the server may remember those before.
     """
     if not settings.nonce:
         return ask.prompt.text
-    what = [settings.seed, ask.prompt.id, ask.phase, ask.round, ask.load_index, ask.streams]
+    what = [settings.seed, ask.prompt.id, ask.phase, ask.round, ask.load_index, ask.streams, salt]
     return f"[{_digest(what)[:8]}] {ask.prompt.text}"
 
 
@@ -160,6 +162,20 @@ def may_be_retried(row: Row) -> bool:
     if row.status in (OK, "skipped", "interrupted"):
         return False
     return row.status in RETRIED_4XX or not row.status.startswith("http_4")
+
+
+def check(targets: Sequence[Target], settings: Settings) -> None:
+    """Whether the plan can be kept, asked before its first request.
+
+    raises: UsageError where models are to be loaded afresh and their loading is not ours to do.
+    """
+    fixed = [t for t in targets if t.reason is None and t.load_url is None]
+    if settings.loads > 1 and fixed:
+        names = ", ".join(t.alias for t in fixed)
+        found = (
+            f"loads: {settings.loads} was found, 1 was expected: {fixed[0].base_url} has no way to load {names} afresh"
+        )
+        raise UsageError(found, "leave loads out, or measure on the kit's own service: slmbench serve")
 
 
 def count(targets: Sequence[Target], settings: Settings) -> int:

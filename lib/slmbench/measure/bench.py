@@ -6,6 +6,7 @@ several at once, and those of an open loop, in a process of their own, in which 
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from slmbench.config import Settings
-from slmbench.errors import KitError, UsageError
+from slmbench.errors import KitError
 from slmbench.measure import asks, precision, stream
 from slmbench.measure.arrivals import due_times
 from slmbench.measure.asks import Ask, Loader, Target, cell_of
@@ -27,20 +28,6 @@ from slmbench.store import RunFolder
 GIVE_UP_AFTER = 3  # failed timed requests in a row: the rest of that model becomes one skipped row
 
 
-def check(targets: Sequence[Target], settings: Settings) -> None:
-    """Whether the plan can be kept, asked before its first request.
-
-    raises: UsageError where models are to be loaded afresh and their loading is not ours to do.
-    """
-    fixed = [t for t in targets if t.reason is None and t.load_url is None]
-    if settings.loads > 1 and fixed:
-        names = ", ".join(t.alias for t in fixed)
-        found = (
-            f"loads: {settings.loads} was found, 1 was expected: {fixed[0].base_url} has no way to load {names} afresh"
-        )
-        raise UsageError(found, "leave loads out, or measure on the kit's own service: slmbench serve")
-
-
 def run(
     targets: list[Target], settings: Settings, loader: Loader, folder: RunFolder, headers: dict[str, str] | None = None
 ) -> Iterator[Row]:
@@ -48,9 +35,9 @@ def run(
 
     A model that can't be had, can't be loaded or keeps failing becomes a skipped row with its reason; the rest goes
     on. Cells that the folder has finished are left out. An interrupt is written down as a row, then raised.
-    raises: UsageError as `check`; KitError where the process that reads several streams ends.
+    raises: UsageError as `asks.check`; KitError where the process that reads several streams ends.
     """
-    check(targets, settings)
+    asks.check(targets, settings)
     bench = _Bench(settings, folder, headers or {})
     alive = [t for t in targets if t.reason is None]
     for load_index in range(settings.loads):
@@ -83,6 +70,7 @@ class _Bench:
         self.failed_in_a_row: dict[str, int] = {}
         self.began_s = time.monotonic()
         self.host = HostCpu()
+        self.salt = secrets.token_hex(4)
 
     def gave_up(self, target: Target) -> bool:
         return self.failed_in_a_row.get(target.alias, 0) >= GIVE_UP_AFTER
@@ -155,7 +143,7 @@ class _Bench:
                 while to_send and len(waiting) < ahead:
                     key = to_send.popleft()
                     more = {"headers": self.headers, "deadline_s": s.deadline_s, "due_s": due[key]}
-                    reader.send(key, _url(block[key]), asks.payload(block[key], s), **more)
+                    reader.send(key, _url(block[key]), self._payload(block[key]), **more)
                     waiting.add(key)
 
             def keep(key: int, wire: Wire) -> Row:
@@ -231,7 +219,7 @@ class _Bench:
         self.host.mark()
         try:
             reply = stream.ask(
-                _url(ask), asks.payload(ask, s), stream=s.stream, deadline_s=s.deadline_s, headers=self.headers
+                _url(ask), self._payload(ask), stream=s.stream, deadline_s=s.deadline_s, headers=self.headers
             )
         except KeyboardInterrupt:
             row = self._row_of(ask, status="interrupted", error="stopped from here", started_at=_utc(began_s))
@@ -244,6 +232,9 @@ class _Bench:
             if len(self.folder.rows) == kept:
                 self._take(ask, reply)
             raise
+
+    def _payload(self, ask: Ask) -> bytes:
+        return asks.payload(ask, self.settings, f"{self.salt}/{self.folder.attempts.get(cell_of(ask, self.settings))}")
 
     def _take(self, ask: Ask, reply: stream.Reply) -> Row:
         """Keep the row of one reply."""

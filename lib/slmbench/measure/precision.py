@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from slmbench.analyse.precision import half_width_pct, reached
+from slmbench.analyse.precision import ROUNDS_MAX, half_width_pct, reached
 from slmbench.config import Settings
 from slmbench.measure.asks import Ask, Target
 from slmbench.records import OK, Row
-
-ROUNDS_MAX = 200  # of one cell, where no budget ends it before
 
 
 @dataclass(slots=True)

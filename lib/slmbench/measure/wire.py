@@ -122,7 +122,8 @@ def exchange(
 ) -> Wire:
     """POST `body`, and stamp what comes back until the reply has ended or the deadline has passed.
 
-    body: JSON bytes. deadline_s: bounds everything, from the connection to the last byte.
+    body: JSON bytes. deadline_s: bounds everything from the connection to the last byte; looking up a host's
+        name, if it is one, comes before, with the system's own patience.
     returns: a Wire, whatever happened; network faults are its `end` and `error`, never an exception.
     One attempt, no redirect, no proxy, no retry.
     """

@@ -65,8 +65,9 @@ def describe(frame: pd.DataFrame, kind: str, **options: Any) -> str:
     if kind in ("latency_by_model", "run_order"):
         sentences.append(_outlier_sentence(frame))
     if kind == "run_order":
-        warm_ups, lost = int((frame["phase"] == "warmup").sum()), int(failed(frame).sum())
-        sentences.append(f"Warm-up requests: {warm_ups}, failed: {lost}.")
+        untimed = {kind: int((frame["phase"] == kind).sum()) for kind in ("warmup", "cooldown")}
+        also = f", cool-down: {untimed['cooldown']}" if untimed["cooldown"] else ""
+        sentences.append(f"Warm-up requests: {untimed['warmup']}{also}, failed: {int(failed(frame).sum())}.")
     if kind == "per_prompt":
         sentences.append(f"Prompts: {frame.loc[stats.usable(frame), 'prompt_id'].nunique()}.")
     return " ".join(filter(None, [*sentences, absent(values)]))

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slmbench.analyse import compare, drift as drifting, outliers as odd, stats, traffic
+from slmbench.analyse.precision import ROUNDS_MAX
 from slmbench.show import alt, text
 from slmbench.show.levels import labelled, levels, only
 from slmbench.show.verdict import median, ratio
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 ALL_METRICS_UP_TO = 6  # pairs, at all numbers of requests at once: of more, only the latency is compared
 METRICS = ("latency_s", "ttft_s", "decode_tps")
-STOPPED = {"precision": "reached", "budget": "the time budget", "rounds": "the cap on rounds", "failures": "failures"}
+CAP = f"the cap of {ROUNDS_MAX} rounds"
+STOPPED = {"precision": "reached", "budget": "the time budget", "rounds": CAP, "failures": "failures"}
 
 
 def comparison(frame: pd.DataFrame) -> list[str]:
@@ -136,7 +138,11 @@ def load(frame: pd.DataFrame, plan: Mapping[str, Any]) -> list[str]:
     return [words, text.table(pd.DataFrame(lines)), THROUGHPUT]
 
 
-THROUGHPUT = "Throughput: the output tokens of all usable replies over the time in which requests were under way."
+THROUGHPUT = (
+    "Throughput: the output tokens of usable replies that came while all streams were busy (from the start of the last "
+    "of the first N requests to the first end after the last start), over that time; in an open loop, between the "
+    "first and the last intended start. Pauses of the client are in neither."
+)
 
 
 def _cached(frame: pd.DataFrame) -> str:

@@ -39,8 +39,8 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     if len(levels(frame)) < 2:
         return frame
     frame = frame.assign(order=alt.positions(frame))[~stats.superseded(frame)]
-    timed = (frame["phase"] == "timed") & frame["prompt_id"].notna()
-    level = frame["concurrency"].where(timed)
+    several = (frame["phase"] != "warmup") & frame["prompt_id"].notna()
+    level = frame["concurrency"].where(several)
     level = level.fillna(frame["model"].map(level.groupby(frame["model"]).min()))
     level = level.where(frame["prompt_id"].notna())
     place = {model: number for number, model in enumerate(dict.fromkeys(frame["model"]))}

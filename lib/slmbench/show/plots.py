@@ -117,13 +117,14 @@ def run_order(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 def _warm_ups(ax: Axes, frame: pd.DataFrame, position: pd.Series, marks: dict) -> pd.Series:
     """Hollow marks on a shaded ground. returns: the latencies drawn."""
-    rows = frame[frame["phase"] == "warmup"]
+    rows = frame[frame["phase"] != "timed"]
+    name = "warm-up" if (rows["phase"] == "warmup").all() else "untimed"  # with what keeps several streams busy
     for place, model in enumerate(dict.fromkeys(frame["model"])):
         warm, look = rows.loc[(rows["model"] == model) & rows["ok"], "latency_s"], theme.look(place)
         ax.scatter(position[warm.index], warm, marker=look.marker, edgecolor=look.color, facecolor="none", zorder=3)
     style = {"color": parts.rc("grid.color"), "alpha": 0.6, "linewidth": 0, "gid": "warmup"}
     for first, last in _runs(sorted(position[rows.index])):
-        marks[f"warm-up, hollow (n = {len(rows)})"] = ax.axvspan(first - 0.5, last + 0.5, **style)
+        marks[f"{name}, hollow (n = {len(rows)})"] = ax.axvspan(first - 0.5, last + 0.5, **style)
     return rows.loc[rows["ok"], "latency_s"].dropna()
 
 

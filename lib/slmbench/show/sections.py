@@ -92,7 +92,8 @@ def by_prompt(frame: pd.DataFrame, plan: Mapping[str, Any]) -> str:
     models = {model: number for number, model in enumerate(dict.fromkeys(frame["model"]))}
     for line in sorted(summary.to_dict("records"), key=lambda line: (place[line["prompt_id"]], models[line["model"]])):
         key = (line["prompt_id"], line["model"])
-        replies = f"{same.at[key, 'identical']} of {same.at[key, 'n']}" if key in same.index else text.MISSING
+        alike = key in same.index and not plan.get("nonce")  # with one, no prompt was sent twice
+        replies = f"{same.at[key, 'identical']} of {same.at[key, 'n']}" if alike else text.MISSING
         lines.append(
             {
                 "Prompt": line["prompt_id"],

@@ -101,11 +101,17 @@ def _listed(pairs: Sequence[Mapping[str, Any]], more: bool = False) -> str:
     for pair in pairs:
         words = f"{markdown(pair['other'])} takes {ratio(pair)} times as long, {pair['n_pairs']:.0f} pairs"
         if more:
-            rounds = pair["more_rounds"]
-            number_of = "no practical number of" if math.isnan(rounds) else f"about {number(float(rounds))}"
-            words += f" ({number_of} more rounds of every prompt would decide it)"
+            words += f" ({_more(pair)} would decide it)"
         said.append(words)
     return "; ".join(said)
+
+
+def _more(pair: Mapping[str, Any]) -> str:
+    if not math.isnan(pair["more_rounds"]):
+        return f"about {number(float(pair['more_rounds']))} more rounds of every prompt"
+    if not math.isnan(pair["more_loads"]):
+        return f"about {number(float(pair['more_loads']))} more loads of each model"
+    return "no practical number of more rounds of every prompt"
 
 
 def ratio(pair: Mapping[str, Any]) -> str:
@@ -176,13 +182,17 @@ def _named(line: Mapping[str, Any]) -> str:
 
 
 def median(line: Mapping[str, Any], metric: str, unit: str = "") -> str:
-    """A summary line's median with what its n allows: "1.42 [1.18, 1.80]"; "1.42 (1.20–1.60 seen)" below n = 6."""
+    """A summary line's median with what its n allows: "1.42 [1.18, 1.80]"; "1.42 (1.20–1.60 seen)" below n = 6; below
+    n = 3 the points themselves, "1.20 and 1.60".
+    """
     n, middle = line[f"{metric}_n"], f"{number(line[f'{metric}_p50'])}{unit}"
     low, high = ("p50_low", "p50_high") if n >= stats.MEDIAN_FROM else ("min", "max")
     low, high = number(line[f"{metric}_{low}"]), number(line[f"{metric}_{high}"])
     if n >= stats.MEDIAN_FROM:
         return f"{middle} [{low}, {high}]"
-    return f"{middle} ({low}–{high} seen)" if n > 1 else middle if n else MISSING
+    if n >= stats.INDICATIVE_FROM:
+        return f"{middle} ({low}–{high} seen)"
+    return f"{low}{unit} and {high}{unit}" if n == 2 else middle if n else MISSING
 
 
 def p95(line: Mapping[str, Any], metric: str) -> str:
@@ -191,5 +201,6 @@ def p95(line: Mapping[str, Any], metric: str) -> str:
     if n >= stats.P95_INTERVAL_FROM:
         seen += f" [{number(line[f'{metric}_p95_low'])}, {number(line[f'{metric}_p95_high'])}]"
     if n >= stats.P95_BOUND_FROM:
-        return f"{seen} (≤ {number(line[f'{metric}_p95_upper'])} with 95 % confidence, n = {n})"
+        these = "" if line["basis"] == stats.SESSION else " in these loads"  # the bound pools them
+        return f"{seen} (≤ {number(line[f'{metric}_p95_upper'])} with 95 % confidence{these}, n = {n})"
     return f"{seen} (n = {n}; needs n ≥ {stats.P95_BOUND_FROM})" if n else MISSING
