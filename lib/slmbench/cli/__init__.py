@@ -109,7 +109,7 @@ def _selection(parser: argparse.ArgumentParser) -> None:
         ("temperature", "T", "0 is deterministic"),
         ("seed", "N", "of the order of requests, and of the server's sampling"),
         ("deadline-s", "S", "seconds for one whole request"),
-        ("concurrency", "N", "requests at once; 1,2,4 measures one number after the other, each with N - 1 untimed ones at its end"),
+        ("concurrency", "N", "requests at once, and N - 1 untimed ones at the end; 1,2,4: one number after the other"),
         ("rate", "R", "requests started each second, whether or not replies have come"),
         ("arrivals", "KIND", "at --rate: poisson (independent users) or constant (evenly spaced)"),
         ("slo", "LIMITS", "limits of a good reply, as ttft=500ms,tpot=100ms"),
