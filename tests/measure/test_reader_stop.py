@@ -61,8 +61,8 @@ def test_an_open_loop_can_be_stopped_just_before_a_request_is_due():
 
     with Server(respond) as server, Reader(None) as reader:
         for path in ("/1", "/2", "/3"):
-            ask(reader, server, 1, path, due_s=0.0)
             connections = len(server._threads)
+            ask(reader, server, 1, path, due_s=0.0)
             reader.start()
             while len(server._threads) == connections:
                 time.sleep(0.001)
@@ -71,6 +71,7 @@ def test_an_open_loop_can_be_stopped_just_before_a_request_is_due():
             reader.start()
             key, wire = reader.take()
             assert (key, stream.read(wire).status) == (9, "ok")
+            assert reader.stop() == []  # so that the next one waits for the start
 
 
 def test_a_stop_waits_for_its_own_answer(monkeypatch):

@@ -65,11 +65,10 @@ def test_a_certificate_that_nobody_trusts_is_no_connection():
 def test_the_first_request_that_is_due_has_time_for_its_connection(monkeypatch):
     """Second 0 is so long after the start that the loop can begin with the connection as early as it wants to."""
     monkeypatch.setattr(reader_process, "now_ns", lambda: 5_000)
-    context = ssl.create_default_context()
-    with Streams(None, lambda _: None) as loop:
-        for tls, ahead_ns in ((None, streams.AHEAD_NS), ((context, "127.0.0.1"), streams.AHEAD_TLS_NS)):
-            commands = Commands(loop, None)
-            one = Flight(0, [], b"", deadline_s=1, tls=tls)
+    secure = ssl.create_default_context(), "127.0.0.1"
+    for tls, ahead_ns in ((None, streams.AHEAD_NS), (secure, streams.AHEAD_TLS_NS)):
+        with Streams(None, lambda _: None) as loop:
+            commands, one = Commands(loop, None), Flight(0, [], b"", deadline_s=1, tls=tls)
             commands._waiting = [(one, 0.0)]
             commands._start()
-            assert one.due_ns == 5_000 + ahead_ns + reader_process.LEAD_NS
+        assert one.due_ns == 5_000 + reader_process.LEAD_NS + ahead_ns
