@@ -50,17 +50,21 @@ def closed_port():
 
 
 class Counting:
-    """Answers after a pause, and notes in which order requests came and how many were open at once."""
+    """Notes in which order requests came and how many were open at once; answers a while after `most` were."""
 
-    def __init__(self):
+    def __init__(self, most):
         self.came, self.open, self.most, self.lock = [], 0, 0, threading.Lock()
+        self.wanted, self.reached = most, threading.Event()
 
     def __call__(self, asked):
         with self.lock:
             self.came.append(asked.path)
             self.open += 1
             self.most = max(self.most, self.open)
+            if self.most >= self.wanted:
+                self.reached.set()
         yield head()
+        self.reached.wait(5)
         yield Pause(0.05)
         with self.lock:
             self.open -= 1
@@ -69,7 +73,7 @@ class Counting:
 
 @pytest.mark.parametrize(("limit", "most"), [(1, 1), (3, 3), (None, 9)])
 def test_no_more_fly_than_may_and_in_the_order_given(limit, most):
-    counting = Counting()
+    counting = Counting(most)
     with Server(counting) as server:
         ended = fly(*(flight(server, n, path=f"/{n}") for n in range(9)), limit=limit)
     assert counting.most == most

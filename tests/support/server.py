@@ -99,6 +99,8 @@ class Server:
         with sock, contextlib.suppress(OSError):  # a client that goes early is part of the play
             sock.settimeout(10)
             request = read_request(sock)
+            if not request.method:  # gone before it had asked
+                return
             self.requests.append(request)
             for step in self._respond(request):
                 if self._stop.is_set():
@@ -148,6 +150,9 @@ def read_request(sock: socket.socket) -> Request:
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     while len(body) < int(headers.get("content-length", 0)):
-        body += sock.recv(65536)
+        piece = sock.recv(65536)
+        if not piece:
+            return Request("", "")
+        body += piece
     method, path, _ = first.split(" ")
     return Request(method, path, headers, body)

@@ -212,9 +212,7 @@ def _launch(
 
 def _end(service: Service | None) -> bool:
     process = service.process() if service else None
-    if process is None:
-        return False
-    family = [process, *process.children(recursive=True)]
+    family = [process, *process.children(recursive=True)] if process else []
     for one in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             one.terminate()
@@ -223,5 +221,5 @@ def _end(service: Service | None) -> bool:
         with contextlib.suppress(psutil.NoSuchProcess):
             one.kill()
     psutil.wait_procs(alive, timeout=STOP_S)
-    _children[:] = [child for child in _children if child.poll() is None]
-    return True
+    _children[:] = [child for child in _children if child.poll() is None]  # also one that had ended by itself
+    return bool(family)
