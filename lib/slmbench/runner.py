@@ -192,7 +192,7 @@ def run(
     targets = resolve(endpoint, settings.models, models_file, progress=fetching, say=say)
     with (
         open_run(settings, endpoint, targets, out=out, resume=resume, models_file=models_file) as folder,
-        watch(asks.count(targets, settings)) if watch else contextlib.nullcontext() as progress,
+        watch(asks.count(targets, settings, folder.finished)) if watch else contextlib.nullcontext() as progress,
     ):
         say(f"Run folder: {folder.path}")
         for row in measure(settings, endpoint, targets, folder, memory=memory, say=say):

@@ -1,6 +1,7 @@
 """`slmbench compare`: two run folders side by side, and in what else they differ."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -39,10 +40,11 @@ def row(run, model, prompt, number, latency_s):
 def test_twice_as_fast(slmbench, written):
     ended = slmbench("compare", written("cpu"), written("gpu", factor=0.5))
     assert ended.code == 0
-    assert "latency_s (s), B in parts of A, prompt by prompt; less is better." in ended.out
+    assert "latency_s (s), B divided by A, prompt by prompt; less is better." in ended.out
     [line] = [li for li in ended.out.splitlines() if li.startswith("a ")]
     assert line.split() == ["a", "0.500", "0.500", "to", "0.500", "16", "faster", "-"]
     assert "a: gpu is faster than cpu: latency × 0.50" in ended.out
+    assert "within these two runs" in ended.out and "within this session" not in ended.out
     assert "Careful" not in ended.out and "Settings" not in ended.out
 
 
@@ -54,6 +56,16 @@ def test_as_json_without_nan(slmbench, written):
     assert (only["model"], only["n_pairs"], only["verdict"], only["p"]) == ("b", 4, "can't tell", None)
     assert only["sentence"].startswith("b: can't tell y from x")
     assert 'models: ["a", "b"] -> ["b", "c"]' in found["differences"] and "rounds: 2 -> 8" in found["differences"]
+
+
+def test_models_without_a_counterpart_and_failures_are_told_of(slmbench, written):
+    one, other = written("x", models=("a", "b")), written("y")
+    with (other / "rows.jsonl").open("a", encoding="utf-8") as file:
+        file.write(replace(row("y", "a", "p1", 99, 1.0), status="timeout").to_json() + "\n")
+    ended = slmbench("compare", one, other)
+    careful = ended.out.partition("Careful:")[2]
+    assert "not compared, as only A or neither has replies of it: b" in careful
+    assert "in B 1 of 17 timed requests failed" in careful
 
 
 def test_more_is_better_where_it_is(slmbench, written):

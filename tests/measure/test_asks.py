@@ -28,6 +28,16 @@ def test_several_streams_are_a_block_for_each_model_and_level():
     assert asks.count(ALL, settings(rounds=3, concurrency=(1, 4))) == len(every) + 3 + 3 * 3  # warm-ups, company
 
 
+def test_what_an_earlier_part_has_finished_is_not_counted_again():
+    plan = settings(rounds=2, warmup=1, concurrency=(1, 4))
+    cells = [asks.cell_of(ask, plan) for block in asks.blocks(ALL[:1], plan, 0) for ask in block]
+    assert asks.count(ALL[:1], plan) == len(cells) + 1 + 3 == 12
+    assert asks.count(ALL[:1], plan, {"another cell"}) == 12
+    assert asks.count(ALL[:1], plan, set(cells[1:])) == 1 + 1  # one at a time needs no company
+    assert asks.count(ALL[:1], plan, set(cells[:-1])) == 1 + 1 + 3
+    assert asks.count(ALL[:1], plan, set(cells)) == 0
+
+
 def test_the_company_of_a_block_fills_the_other_streams():
     plan = settings(rounds=1, concurrency=(4,))
     block = asks.blocks(ALL[:1], plan, 2)[0]

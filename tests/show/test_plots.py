@@ -114,6 +114,12 @@ def test_models_differ_by_colour_marker_and_line():
         assert len({str(getattr(line, trait)()) for line in lines}) >= (4 if trait == "get_linestyle" else 8)
 
 
+def test_failures_at_the_end_of_a_run_lie_within_the_axes():
+    rows = [request("a", number=i, order=i) for i in range(9)]
+    rows += [request("a", number=i, order=i, status="refused") for i in range(9, 30)]
+    assert plots.run_order(to_frame(rows)).get_xlim()[1] > 29
+
+
 def test_run_order_marks_warm_up_failures_and_outliers(frame):
     ax = plots.run_order(frame)
     spans = [p for p in ax.patches if p.get_gid() == "warmup"]

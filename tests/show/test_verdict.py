@@ -115,8 +115,21 @@ def test_from_three_loads_on_the_sentence_speaks_of_loads():
     assert headline(rows)[0].endswith("This holds across 3 loads.**")
 
 
+def test_failures_are_told_of_at_the_top():
+    rows = [*runs(a=noisy(1.0), b=noisy(2.0, shift=1)), request("b", number=99, status="timeout")]
+    assert "1 of 25 requests failed, and are in no number here: see Failed and skipped." in headline(rows)
+
+
+def test_an_interval_that_excludes_one_does_not_end_at_one():
+    pair = {"ratio": 1.08, "ratio_low": 1.003, "ratio_high": 1.1652, "verdict": "slower"}
+    assert verdict.ratio(pair) == "1.080 [1.003, 1.165]"
+    assert verdict.ratio(pair | {"verdict": "can't tell"}) == "1.08 [1.00, 1.17]"
+
+
 def test_each_number_of_requests_at_once_has_its_own_verdict():
-    verdicts = [line for line in headline(sweep_rows((1, 4))) if line.startswith("**")]
+    said = headline(sweep_rows((1, 4)))
+    assert any(line.startswith("Each model at each number of requests at once has n = 12") for line in said)
+    verdicts = [line for line in said if line.startswith("**")]
     assert [line.split(":")[0] for line in verdicts] == ["**With one request at a time", "**With 4 requests at once"]
     assert all("Fastest: a (" in line for line in verdicts)
 

@@ -23,6 +23,9 @@ def test_a_folder_of_somebody_else_is_not_taken_up(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(store.StoreError, match="no run folder"):
         opened(tmp_path, resume=True)
+    with pytest.raises(store.StoreError, match="is not empty") as refused:
+        opened(tmp_path)
+    assert "--resume" not in refused.value.cure  # there is nothing to go on with
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 

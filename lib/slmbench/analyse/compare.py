@@ -73,7 +73,8 @@ def runs(a: pd.DataFrame, b: pd.DataFrame, column: str = "latency_s") -> pd.Data
 
     a, b: from `records.to_frame`. returns: the columns of `models`, then `model`; one line per model that both runs
     have usable rows of; base is the name of run a, other that of run b ("run A", "run B" if they have one name). Holm
-    is over the models. The runs were not made at the same time, which no interval shows; the note says so.
+    is over the models; basis: as there, or "within these two runs". The runs were not made at the same time, which no
+    interval shows; the note says so.
     """
     import pandas as pd
 
@@ -89,7 +90,8 @@ def runs(a: pd.DataFrame, b: pd.DataFrame, column: str = "latency_s") -> pd.Data
         [line] = _lines(rows[rows["model"] == model], column, "run", [tuple(names)], list(stats.PAIR_KEY))
         apart = "the runs were made one after the other: what else changed between them is in the ratio"
         lines.append({**line, "notes": [*line["notes"], apart]})
-    return _table(lines, column).assign(model=shared)
+    found = _table(lines, column).assign(model=shared)
+    return found.assign(basis=found["basis"].replace(stats.SESSION, "within these two runs"))
 
 
 def _name(frame: pd.DataFrame, otherwise: str) -> str:

@@ -31,7 +31,7 @@ def compare(given: argparse.Namespace) -> int:
         "runs": [str(one.path), str(other.path)],
         "metric": given.metric,
         "models": lines,
-        "warnings": list(warnings(one.plan, other.plan)),
+        "warnings": [*warnings(one.plan, other.plan), *left_out(one, other, lines)],
         "differences": differences(one.plan, other.plan) + list(devices(one.plan, other.plan)),
         "machines": list(facts(one.machine, other.machine)),
     }
@@ -72,6 +72,19 @@ def warnings(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
             yield f"the two runs did not ask for the same: {told}"
 
 
+def left_out(one: store.Run, other: store.Run, lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Models of only one run, and requests that failed: neither is in a ratio."""
+    compared = {line["model"] for line in lines}
+    for side, run in ("A", one), ("B", other):
+        timed = [row for row in run.rows if row.phase == "timed"]
+        alone = [model for model in dict.fromkeys(row.model for row in timed) if model not in compared]
+        if alone:
+            yield f"not compared, as only {side} or neither has replies of it: {', '.join(alone)}"
+        failed = sum(row.status not in (OK, "skipped", "interrupted") for row in timed)
+        if failed:
+            yield f"in {side} {failed} of {len(timed)} timed requests failed"
+
+
 def devices(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
     """Device and execution provider of each model that both plans have, where they differ."""
     places, others = (
@@ -107,7 +120,7 @@ def _in_words(found: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> I
     less = "more" if metric.endswith("_tps") else "less"
     yield f"A: {found['runs'][0]}"
     yield f"B: {found['runs'][1]}"
-    yield f"{metric} ({UNITS[metric]}), B in parts of A, prompt by prompt; {less} is better."
+    yield f"{metric} ({UNITS[metric]}), B divided by A, prompt by prompt; {less} is better."
     yield ""
     heads = ("model", "B / A", "95 % interval", "pairs", "B is", "more rounds")
     cells = [heads, *(_cells(line) for line in lines)]

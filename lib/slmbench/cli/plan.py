@@ -118,11 +118,12 @@ def _plain(line: Mapping[str, Any]) -> dict[str, Any]:
 
 def _in_words(found: Mapping[str, Any]) -> Iterator[str]:
     rounds, pilot, lines = found["rounds"], found["pilot_rounds"], found["models"]
+    minutes = f"{found['minutes']:g} minute{'s' * (found['minutes'] != 1)}"
     yield f"The pilot's {pilot} rounds are kept in {found['run']}; a round took {found['round_s']:.3g} s."
     if found["command"]:
-        yield f"Into {found['minutes']:g} minutes fit {rounds} rounds, these {pilot} among them."
+        yield f"Into {minutes} fit {rounds} rounds, these {pilot} among them."
     else:
-        yield f"Into {found['minutes']:g} minutes fit no more than these {pilot}: what there is now is the run."
+        yield f"Into {minutes} fit no more than these {pilot}: what there is now is the run."
     yield f"After {max(rounds, pilot)} rounds, 95 % intervals of latency will be about so wide, to either side:"
     cells = [("model", *WIDTHS.values()), *(_cells(line) for line in lines)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
@@ -131,6 +132,7 @@ def _in_words(found: Mapping[str, Any]) -> Iterator[str]:
     for line in lines:
         if line["note"]:
             yield f"  {line['model']}: {line['note']}"
+    yield f"A forecast from {pilot} rounds: it holds while the machine stays as it was during them."
     if found["command"]:
         yield "Go on with it; no request of the pilot is asked again:"
         yield f"  {found['command']}"

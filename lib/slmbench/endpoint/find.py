@@ -291,7 +291,7 @@ def _here(endpoint: Endpoint) -> str:
 
 
 def _unknown(alias: str, known: list[str], endpoint: Endpoint, models_file: config.ModelsFile) -> UsageError:
-    close = config.nearest(alias, known)
+    close = config.nearest(alias, dict.fromkeys(known))
     served = ", ".join(map(_plain, endpoint.ids)) or "nothing"
     message = f"models: {alias!r} is known neither to {models_file.path.name} nor to {endpoint.base_url}"
     message += f"; nearest: {', '.join(close)}" if close else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -164,6 +164,15 @@ def may_be_retried(row: Row) -> bool:
     return row.status in RETRIED_4XX or not row.status.startswith("http_4")
 
 
+def _left(target: list[Target], settings: Settings, load_index: int, finished: Collection[str]) -> int:
+    """As `count`, for one model in one load; none at all where nothing timed is left."""
+    found = 0
+    for block in blocks(target, settings, load_index):
+        left = [ask for ask in block if cell_of(ask, settings) not in finished]
+        found += len(left) + len(company(left, settings)) if left else 0
+    return found and found + settings.warmup
+
+
 def check(targets: Sequence[Target], settings: Settings) -> None:
     """Whether the plan can be kept, asked before its first request.
 
@@ -178,8 +187,14 @@ def check(targets: Sequence[Target], settings: Settings) -> None:
         raise UsageError(found, "leave loads out, or measure on the kit's own service: slmbench serve")
 
 
-def count(targets: Sequence[Target], settings: Settings) -> int:
-    """How many requests a run sends, with the untimed ones, if none fails and precision asks for no more."""
+def count(targets: Sequence[Target], settings: Settings, finished: Collection[str] = ()) -> int:
+    """How many requests a run sends, with the untimed ones, if none fails and precision asks for no more.
+
+    finished: the cells that an earlier part of the run has done with.
+    """
+    if finished:
+        alone = [[t] for t in targets if t.reason is None]
+        return sum(_left(t, settings, n, finished) for t in alone for n in range(settings.loads))
     available = sum(t.reason is None for t in targets)
     timed = len(settings.prompts) * settings.rounds * len(settings.concurrency)
     fill = 0 if settings.rate is not None else sum(streams - 1 for streams in settings.concurrency)

@@ -95,6 +95,8 @@ def run_order(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if len(failed):
         foot = {"transform": ax.get_xaxis_transform(), "clip_on": False, "marker": "x", "zorder": 5}
         crosses = ax.scatter(failed, [0] * len(failed), color=parts.rc("text.color"), gid="failed", **foot)
+        ax.update_datalim([(at, ax.dataLim.y0) for at in failed])  # a run may end with them
+        ax.autoscale_view()
         marks[f"failed (n = {len(failed)})"] = crosses
     causes = outliers.causes(frame)
     odd = frame.loc[causes != "", "latency_s"]

@@ -204,10 +204,16 @@ def method(plan: Mapping[str, Any]) -> list[str]:
     )
     meanings = DEFINITIONS if streamed else DEFINITIONS | WHOLE
     open_loop = "Open loop: times count from the intended start of each request. " if plan.get("rate") else ""
+    order = "The order of models, prompts and rounds is shuffled by the seed."
+    if plan.get("rate") or plan.get("concurrency", 1) not in (1, [1]):
+        order = (
+            "Models that would share the machine are asked one after the other, in an order that the seed decides: "
+            "what else changes meanwhile falls on one of them."
+        )
     nonce = "Every prompt begins differently, against prefix caches. " if plan.get("nonce") else ""
     return [
         f"{request} {open_loop}{nonce}Untimed requests (warm-up, cool-down) are kept apart and are in no statistic. "
-        "The order of models, prompts and rounds is shuffled by the seed. Models are compared in pairs: the same "
+        f"{order} Models are compared in pairs: the same "
         f"prompt, load and round. One is called fastest only from {VERDICT_FROM} pairs, and if it is faster "
         "than every other one: by 5 % or more, with an interval that excludes 1 after Holm's correction.",
         facts(settings),

@@ -118,9 +118,10 @@ def ratio(pair: Mapping[str, Any]) -> str:
     """A line of `compare.models` as "1.20 [1.18, 1.22]"; without the interval where there is none."""
     if math.isnan(pair["ratio"]):
         return MISSING
-    middle, low, high = (
-        f"{size:.2f}" if size < 10 else number(size) for size in (pair["ratio"], pair["ratio_low"], pair["ratio_high"])
-    )
+    sizes = pair["ratio"], pair["ratio_low"], pair["ratio_high"]
+    ends = [abs(size - 1) < 0.005 for size in sizes[1:] if pair["verdict"] in TURNED]
+    digits = 3 if any(ends) else 2  # an interval that excludes 1 does not end at 1.00
+    middle, low, high = (f"{size:.{digits}f}" if size < 10 else number(size) for size in sizes)
     return middle if math.isnan(pair["ratio_low"]) else f"{middle} [{low}, {high}]"
 
 
@@ -128,10 +129,16 @@ def _remarks(frame: pd.DataFrame) -> list[str]:
     summary = stats.summarise(frame)
     lines = [line for line in summary.to_dict("records") if line["latency_s_n"]]
     remarks = []
+    failed = int(summary["n_failed"].sum())
+    if failed and lines:
+        sent = failed + int(summary["n_ok"].sum())
+        remarks.append(f"{failed} of {sent} requests failed, and are in no number here: see Failed and skipped.")
     if lines:
-        fewest = min(line["latency_s_n"] for line in lines)
-        equal = len({line["latency_s_n"] for line in lines}) == 1
-        remarks.append(f"{'Each model' if equal else 'The model with the fewest requests'} has {stats.claim(fewest)}.")
+        asked = levels(frame)
+        found = [n for level in asked for n in stats.summarise(only(frame, level))["latency_s_n"] if n]
+        each = "Each model" if len(set(found)) == 1 else "The model with the fewest requests"
+        at_each = " at each number of requests at once" if len(asked) > 1 else ""
+        remarks.append(f"{each}{at_each} has {stats.claim(min(found))}.")
         prompts = max(line["prompts"] for line in lines)
         if prompts > 1:
             remarks.append(

@@ -36,7 +36,7 @@ def check_place(path: Path | str | None, *, resume: bool = False) -> set[str]:
     except OSError as e:
         raise StoreError(f"--out: {path} can't be read: {e.strerror}.", "name a folder of your own") from e
     if there and not resume:
-        cure = f"name another folder, or go on with it: --resume ({NOTEBOOK})"
+        cure = "name another folder" + (f", or go on with it: --resume ({NOTEBOOK})" if "plan.json" in there else "")
         raise StoreError(f"--out: {path} is not empty.", cure)
     if "plan.json" not in there and any(not name.startswith(".") for name in there):
         raise StoreError(f"--out: {path} is no run folder: it has no plan.json.", "name another folder")

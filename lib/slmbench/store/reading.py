@@ -48,6 +48,8 @@ def read(path: Path | str) -> Run:
 def run_folder(path: Path | str) -> Path:
     """raises: StoreError if there is no run folder."""
     path = Path(path)
+    if not path.exists():
+        raise StoreError(f"{path} does not exist; a run folder was expected.", "slmbench run --out DIR   (makes one)")
     if not (path / "plan.json").is_file():
         raise StoreError(f"{path} is no run folder: it has no plan.json.", "slmbench run --out DIR   (makes one)")
     return path
