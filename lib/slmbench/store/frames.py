@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from itertools import islice
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 from slmbench.records import COLUMNS, INT_MAX, LONG, Columns, Row
-from slmbench.store.files import StoreError, lines, no_garbage_collection
+from slmbench.store.files import lines, no_garbage_collection
 from slmbench.store.reading import row_of, run_folder
 
 if TYPE_CHECKING:
@@ -38,10 +38,7 @@ def frame(path: Path | str, *, light: bool = True) -> pd.DataFrame:
             rows = decode(batch) or [_row(line, decode, wanted, path, n) for n, line in enumerate(batch, first)]
             columns.add(dict(zip(wanted, zip(*rows, strict=True), strict=True)))
             first += len(batch)
-    try:
-        return columns.frame()
-    except ValueError as e:
-        raise StoreError(f"{path}: not a record: {e}.", "find that line, and move it to another file") from e
+    return columns.frame()
 
 
 def _row(line: bytes, decode: Decode, names: list[str], path: Path, number: int) -> tuple:
@@ -51,7 +48,7 @@ def _row(line: bytes, decode: Decode, names: list[str], path: Path, number: int)
 
 
 def _decoder(names: list[str]) -> Decode:
-    """Turns lines into tuples of these attributes of `Row`; None if it refuses one.
+    """Turns lines into tuples of these attributes of `Row`, ttft_s and latency_s among them; None if it refuses one.
 
     It is stricter than JSON in Python, with lone surrogates for one: what it refuses need not be damaged. What is not
     ASCII it refuses as well, as it would pass over the texts that are not wanted without a look at their encoding.
@@ -70,14 +67,18 @@ def _decoder(names: list[str]) -> Decode:
             fields.append((f.name, kinds[f.name], f.default))
         else:
             fields.append((f.name, kinds[f.name]))
+    times = itemgetter(names.index("ttft_s"), names.index("latency_s"))
     one = msgspec.json.Decoder(msgspec.defstruct("Part", fields, gc=False)).decode
 
     def decode(batch: list[bytes]) -> list[tuple] | None:
         if not all(map(bytes.isascii, batch)):
             return None
         try:
-            return list(map(msgspec.structs.astuple, map(one, batch)))
+            rows = list(map(msgspec.structs.astuple, map(one, batch)))
         except (msgspec.DecodeError, RecursionError):
             return None
+        if any(None not in (ttft_s, latency_s) and ttft_s > latency_s for ttft_s, latency_s in map(times, rows)):
+            return None
+        return rows
 
     return decode
