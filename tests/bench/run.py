@@ -42,7 +42,7 @@ def section(output: str, code: int) -> str:
     where = f"{machine.cpu_name()}, {os.cpu_count()} logical cores, {platform.system()}"
     where += f", Python {platform.python_version()}"
     verdict = "All bounds held." if code == 0 else "Bounds were missed, see below the table."
-    return f"{verdict} Made on {datetime.now(UTC):%Y-%m-%d} ({where}).\n\n|{body}"
+    return f"{verdict} Made on {datetime.now(UTC):%Y-%m-%d} ({where}).\n\n| {body}"
 
 
 def digest(output: str) -> str:
