@@ -97,7 +97,7 @@ def test_a_run_too_small_for_the_game_shows_all_the_rest(papermill, run_folder, 
     ("arguments", "said"),
     [
         (("-p", "runs", "x"), "did you mean 'run'"),
-        (("-p", "run", "nowhere"), "nowhere is no run folder"),
+        (("-p", "run", "nowhere"), "nowhere does not exist"),
         (("-p", "guess", "C"), "A or B was expected"),
     ],
 )
