@@ -27,6 +27,9 @@ class Loader:
     def unload(self, target):
         self.calls.append(("unload", target.alias))
 
+    def revive(self, targets):
+        """The scripted server never ends."""
+
 
 def settings(**given):
     return Settings(**{"prompts": PROMPTS, "prompts_from": "test", "rounds": 2, "deadline_s": 10.0} | given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -30,11 +30,23 @@ class Target(Protocol):
     fault: str | None
 
 
+class Revival(Protocol):
+    """A service that had ended is back.
+
+    said: what happened, as a sentence. targets: where its models are now. facts: more, for the record.
+    """
+
+    said: str
+    targets: Sequence[Target]
+    facts: Mapping[str, Any]
+
+
 class Loader(Protocol):
-    """What can load and unload models; see `endpoint.Endpoint`."""
+    """What can load and unload models, and have a service back that has ended; see `endpoint.Endpoint`."""
 
     def load(self, target: Any) -> float | None: ...
     def unload(self, target: Any) -> None: ...
+    def revive(self, targets: Sequence[Any]) -> Revival | None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,103 @@
+"""Having models loaded and warmed up, also after the service has ended in the middle of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+
+from slmbench.errors import KitError
+from slmbench.measure.asking import Asking, now
+from slmbench.measure.asks import Ask, Loader, Target
+from slmbench.records import Row
+
+# What a request ends with when the service has ended, or hangs. Whether it has is asked then, and not before.
+SUSPECT = frozenset({"refused", "connection_error", "truncated", "timeout"})
+RETURNS_MAX = 10  # of the service in one run: with more of them it is the service that has to be looked at
+
+
+class Holding:
+    """The models that are to be loaded now."""
+
+    def __init__(self, asking: Asking, loader: Loader):
+        self.asking, self.loader = asking, loader
+        self.held: list[Target] = []
+        self._load_index = 0
+        self._returns = 0
+
+    def have(self, targets: Sequence[Target], load_index: int, *, afresh: bool) -> Iterator[Row]:
+        """Load each of the models and warm it up. afresh: unload it before.
+
+        One that can't be loaded becomes a skipped row. Where the service ends meanwhile, all are loaded again.
+        raises: KitError where the service does not come back.
+        """
+        self.held, self._load_index = list(targets), load_index
+        left = list(self.held)
+        while left:
+            target = left[0]
+            returned = yield from self._one(target, afresh=afresh)
+            if returned:
+                afresh, left = False, self._wanted()
+            else:
+                left.pop(0)
+
+    def after(self, row: Row) -> Generator[Row, None, bool]:
+        """Where the service ended in a request that failed: the models are loaded again.
+
+        returns: whether it had ended, and is back. raises: KitError where it does not come back.
+        """
+        if row.status not in SUSPECT or not self._came_back(row.model):
+            return False
+        yield from self.have(self._wanted(), self._load_index, afresh=False)
+        return True
+
+    def _wanted(self) -> list[Target]:
+        return [t for t in self.held if not self.asking.gave_up(t)]
+
+    def _one(self, target: Target, *, afresh: bool) -> Generator[Row, None, bool]:
+        """returns: whether the service ended meanwhile, and is back."""
+        settings, load_index = self.asking.settings, self._load_index
+        try:
+            self._load(target, afresh=afresh)
+        except KitError as e:
+            came_back = self._came_back(target.alias)
+            if not came_back or self.asking.gave_up(target):
+                why = f"the service ended {self.asking.ends[target.alias]} times" if came_back else str(e)
+                yield from self.asking.skip(target, f"it can't be loaded: {why}", load_index)
+                self.asking.lost.add(target.alias)
+            return came_back
+        for number in range(settings.warmup):
+            ask = Ask(target, settings.prompts[0], "warmup", number, load_index)
+            row = self.asking.measure(ask)
+            yield row
+            if row.status in SUSPECT and self._came_back(target.alias):
+                if self.asking.gave_up(target):
+                    yield from self.asking.skip_rest(ask, row)
+                return True
+        return False
+
+    def _load(self, target: Target, *, afresh: bool) -> None:
+        at = self.asking.now_at(target)
+        if afresh:
+            self.loader.unload(at)
+        load_s = self.loader.load(at)
+        if load_s is not None:
+            what = {"kind": "load", "model": target.alias, "load_index": self._load_index, "load_s": round(load_s, 6)}
+            self.asking.folder.append_resource({**what, "at": now()})
+
+    def _came_back(self, alias: str) -> bool:
+        """Whether the service had ended, and is there again; False where it was there all along, or is not ours.
+
+        alias: the model that was being asked or loaded.
+        """
+        found = self.loader.revive(self.held)
+        if found is None:
+            return False
+        self._returns += 1
+        self.asking.ends[alias] += 1
+        self.asking.back_at_s = time.time()
+        self.asking.moved |= {t.alias: t for t in found.targets}
+        record = {"kind": "restart", "model": alias, "load_index": self._load_index, "error": found.said}
+        self.asking.folder.append_resource({**record, **found.facts, "at": now()})
+        if self._returns > RETURNS_MAX:
+            raise KitError(f"The service has ended {self._returns} times in this run.", "slmbench doctor")
+        return True
