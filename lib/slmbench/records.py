@@ -80,6 +80,10 @@ class Row:
         """
         return json.dumps({name: getattr(self, name) for name in COLUMNS}, ensure_ascii=True, allow_nan=False)
 
+    def light(self) -> Row:
+        """This row without what grows with the reply, for whoever keeps many."""
+        return dataclasses.replace(self, **dict.fromkeys((*LONG, "text_sha256")))
+
     @classmethod
     def from_json(cls, line: str | bytes) -> Row:
         """Keys that a row has not are passed over, missing ones have the default.

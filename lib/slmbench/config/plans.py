@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+RUNTIME = "foundry-local-sdk"
 GROWS = ("rounds", "loads")  # may grow, as models may be added
 # What may change, as it does not alter what a request measures.
 FACTS = ("run", "hash", "started_at", "command", "versions", "targets", "entries", "prompts_from", "out", "resume")
@@ -26,16 +27,24 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What keeps `new` from going on with `old`, each as `name: old -> new`; [] if it asks for the same or more.
 
     More is: more rounds, loads, models or levels of concurrency; a precision where none was asked for; a larger budget
-    (or none) for one that was.
+    (or none) for one that was. On the kit's own service another version of the runtime is a change, too.
 
     >>> changes({"rounds": 2, "seed": 0}, {"rounds": 3, "seed": 1})
     ['seed: 0 -> 1']
     """
-    return [
+    changed = [
         f"{name}: {_short(_said(name, old))} -> {_short(_said(name, new))}"
         for name in sorted({*old, *new} - {*FACTS})
         if not _extends(name, _said(name, old), _said(name, new))
     ]
+    was, now = _runtime(old), _runtime(new)
+    return changed + ([f"{RUNTIME}: {was} -> {now}"] if None not in (was, now) and was != now else [])
+
+
+def _runtime(plan: Mapping[str, Any]) -> str | None:
+    """Which version of the runtime the kit's own service has: what is measured, then. None of another service."""
+    own = (plan.get("endpoint") or {}).get("own")
+    return (plan.get("versions") or {}).get(RUNTIME) if own else None
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ from slmbench.store.files import StoreError
 NOTEBOOK = "in a notebook: resume = True"
 ROW_BYTES = 2500  # of one row, without what grows with its tokens
 TOKEN_BYTES = 60
+SAME_MACHINE = ("os", "architecture", "cpu", "cores_logical")  # of machine.json: what tells one from another
 
 
 def check_place(path: Path | str | None, *, resume: bool = False) -> set[str]:
@@ -88,6 +89,17 @@ def refuse_changes(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -
         raise StoreError(
             f"{path} holds another plan ({'; '.join(changed)}).",
             "use the same settings and service (more models, rounds, loads or budget will do), or another --out",
+        )
+
+
+def refuse_other_machine(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """raises: StoreError where a run would go on elsewhere than it began: its times would be of two machines."""
+    told = [(name, old.get(name), new.get(name)) for name in SAME_MACHINE]
+    changed = [f"{name}: {was} -> {now}" for name, was, now in told if None not in (was, now) and was != now]
+    if changed:
+        raise StoreError(
+            f"{path} was measured on another machine ({'; '.join(changed)}).",
+            "name another --out here; slmbench compare RUN_A RUN_B   (sets two machines side by side)",
         )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,22 +22,47 @@ class StoreError(UsageError):
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1)
+    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):  # half a character, from a server's list
+        text = json.dumps(value, allow_nan=False, indent=1)
+    write_text(path, text + "\n")
 
 
 def write_text(path: Path, text: str, encoding: str = "utf-8") -> None:
-    """Whole or not at all: a temporary file, renamed."""
-    part = path.with_name(f".{path.name}.part")
+    write_bytes(path, text.encode(encoding))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Whole or not at all, also if the power fails: a temporary file of this process alone, renamed."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding=encoding, newline="\n") as file:
-            file.write(text)
+        with part.open("wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+        sync_folder(path.parent)
     except BaseException:
         with contextlib.suppress(OSError):
             part.unlink()
         raise
+
+
+def sync_folder(path: Path) -> None:
+    """Have the names in a folder on disk: a file that is synced itself may be lost with its name.
+
+    Nothing where a folder can't be opened (Windows) or its file system can't do this.
+    """
+    if os.name == "nt":
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as e:
+        if e.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(folder)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -59,7 +86,8 @@ def lines(path: Path) -> Iterator[bytes]:
 
 def open_append(path: Path) -> int:
     """Open for appending; a torn tail goes first, for it would swallow the next record."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    file = os.open(path, flags, 0o644)
     end = os.fstat(file).st_size
     while end > 0:
         start = max(0, end - BLOCK_BYTES)
@@ -70,6 +98,28 @@ def open_append(path: Path) -> int:
             break
     os.ftruncate(file, end)
     return file
+
+
+def is_at(file: int, path: Path) -> bool:
+    """Whether an open file is what stands at `path`."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except OSError:
+        return False
+
+
+def place_of(file: int) -> Path | None:
+    """Where an open file is now, if the system can tell: it may have been moved. None for one that was deleted."""
+    try:
+        if sys.platform == "darwin":
+            import fcntl
+
+            found = os.fsdecode(fcntl.fcntl(file, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+        else:
+            found = Path(f"/proc/self/fd/{file}").readlink()
+    except OSError:
+        return None
+    return Path(found) if is_at(file, Path(found)) else None
 
 
 @contextlib.contextmanager

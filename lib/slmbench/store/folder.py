@@ -6,31 +6,39 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from slmbench.records import OK, Row
-from slmbench.store.checks import NOTEBOOK, check_place, check_space, refuse_changes
-from slmbench.store.files import StoreError, open_append, read_json, write_json
+from slmbench.store.checks import NOTEBOOK, check_place, check_space, refuse_changes, refuse_other_machine
+from slmbench.store.files import StoreError, is_at, open_append, place_of, read_json, sync_folder, write_json
 from slmbench.store.reading import read_rows
+
+ROWS = "rows.jsonl"
+COPY_BYTES = 1 << 20
 
 
 class RunFolder:
     """The one writer of a run folder; a context manager. `finished` holds the cells that need no further attempt.
+
+    rows: all rows so far, each as `Row.light` makes it, so that a long run does not fill the memory.
+    path: where the folder is; it changes if somebody moves the folder meanwhile. name: as it was called at first.
 
     Records are written and synced by the thread that appends them. A thread of their own would let no measured
     reply come earlier: with several streams the replies are read and stamped in another process
     (`measure.reader`), whose sockets buffer while this one waits for the disk; one at a time, no request is out.
     """
 
-    def __init__(self, path: Path, lock: FileLock):
-        self.path = path
-        self._lock = lock
-        self.rows = read_rows(path / "rows.jsonl")  # before anything is opened: it may refuse
-        self._files = {name: open_append(path / name) for name in ("rows.jsonl", "resources.jsonl")}
+    def __init__(self, path: Path, lock: FileLock, about: Mapping[str, Any]):
+        self.path, self.name = path, path.name
+        self._lock, self._about = lock, about
+        self.rows = [row.light() for row in read_rows(path / ROWS)]  # before anything is opened: it may refuse
+        self._files = {name: open_append(path / name) for name in (ROWS, "resources.jsonl")}
+        sync_folder(path)
+        self._at_close: list[Callable[[], object]] = []
         self.attempts: dict[str, int] = {}
         self.finished: set[str] = set()
         for row in self.rows:
@@ -48,8 +56,8 @@ class RunFolder:
     ) -> RunFolder:
         """Make the folder, or take up one that is there. more: further JSON files to keep in it, by name.
 
-        raises: StoreError for a folder that is not empty (without resume), another plan in it (the difference is
-            named), another writer, a place that can't be written, too little space.
+        raises: StoreError for a folder that is not empty (without resume), another plan or machine in it (the
+            difference is named), another writer, a place that can't be written, too little space.
         """
         path = Path(path).absolute()
         there = check_place(path, resume=resume)
@@ -59,16 +67,21 @@ class RunFolder:
             lock.acquire(timeout=0)
         except Timeout as e:
             raise StoreError(f"{path} is being written by another run.", "wait for it, or name another folder") from e
-        except OSError as e:
-            raise StoreError(f"--out: {path} can't be written: {e.strerror}.", "name a folder of your own") from e
+        except (OSError, NotImplementedError) as e:  # a disk without locks
+            why = getattr(e, "strerror", None) or str(e)
+            raise StoreError(f"--out: {path} can't be written: {why}.", "name a folder of your own") from e
         try:
             check_space(path, plan)
             if "plan.json" in there:
                 refuse_changes(path, read_json(path / "plan.json"), plan)
+            if "machine.json" in there:
+                refuse_other_machine(path, read_json(path / "machine.json"), machine)
+            about = {"plan.json": plan, "machine.json": machine, **(more or {})}
             try:
-                for name, value in {"plan.json": plan, "machine.json": machine, **(more or {})}.items():
+                for name, value in about.items():
                     write_json(path / name, value)
-                return cls(path, lock)
+                folder = cls(path, lock, about)
+                sync_folder(path.parent)
             except OSError as e:
                 raise StoreError(
                     f"--out: {path} can't be written: {e.strerror}.", "free space, or another --out"
@@ -76,24 +89,30 @@ class RunFolder:
         except BaseException:
             lock.release()
             raise
+        return folder
 
     def append(self, row: Row) -> None:
-        """On disk when this returns. raises: StoreError (a full disk); earlier rows stay whole.
+        """On disk when this returns. raises: StoreError (a full disk, a deleted folder); earlier rows stay whole.
 
         After a KeyboardInterrupt in here the row is either whole and among `rows`, or nowhere.
         """
-        rows, size = len(self.rows), os.fstat(self._files["rows.jsonl"]).st_size
+        rows, size = len(self.rows), os.fstat(self._files[ROWS]).st_size
         try:
-            self._write("rows.jsonl", row.to_json())
-            self.rows.append(row)
+            self._write(ROWS, row.to_json())
+            self.rows.append(row.light())
             self._note(row)
         except KeyboardInterrupt:
             del self.rows[rows:]
-            os.ftruncate(self._files["rows.jsonl"], size)
+            os.ftruncate(self._files[ROWS], size)
             raise
+        self._follow()
 
     def append_resource(self, record: Mapping[str, Any]) -> None:
         self._write("resources.jsonl", json.dumps(record, ensure_ascii=True, allow_nan=False))
+
+    def at_close(self, call: Callable[[], object]) -> None:
+        """Have something called before the folder is closed, while it can still be written."""
+        self._at_close.append(call)
 
     def _note(self, row: Row) -> None:
         self.attempts[row.cell] = max(self.attempts.get(row.cell, 0), row.attempt)
@@ -123,11 +142,50 @@ class RunFolder:
                 f"{self.path / name}: {what}; {len(self.rows)} rows are kept.", f"free space, --resume ({NOTEBOOK})"
             ) from e
 
+    def _follow(self) -> None:
+        """Go with a folder that was moved; bring back one that was deleted. raises: StoreError for the latter."""
+        file = self._files[ROWS]
+        if is_at(file, self.path / ROWS):
+            return
+        place = place_of(file)
+        if place:
+            self.path = place.parent
+            return
+        try:
+            self._bring_back()
+        except OSError as e:
+            found = f"{self.path} is gone: it was deleted, or moved where it can't be followed ({e.strerror})"
+            raise StoreError(f"{found}.", "look for it; what was measured is in its rows.jsonl") from e
+        found = f"{self.path} was deleted while the run wrote to it; its {len(self.rows)} rows were written back."
+        raise StoreError(found, f"to go on: --resume ({NOTEBOOK})")
+
+    def _bring_back(self) -> None:
+        """Write a deleted folder anew, from the files that are still open here. raises: OSError if one is there."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for name, file in self._files.items():
+            if is_at(file, self.path / name):
+                continue
+            fresh = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644)
+            try:
+                os.lseek(file, 0, os.SEEK_SET)
+                while part := memoryview(os.read(file, COPY_BYTES)):
+                    while part:
+                        part = part[os.write(fresh, part) :]
+                os.fsync(fresh)
+            finally:
+                os.close(fresh)
+        for name, value in self._about.items():
+            write_json(self.path / name, value)
+
     def close(self) -> None:
-        for file in self._files.values():
-            os.close(file)
-        self._files = {}
-        self._lock.release()
+        try:
+            while self._at_close:
+                self._at_close.pop()()
+        finally:
+            for file in self._files.values():
+                os.close(file)
+            self._files = {}
+            self._lock.release()
 
     def __enter__(self) -> RunFolder:
         return self
