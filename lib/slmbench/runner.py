@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from slmbench import config, machine, paths, store
 from slmbench.endpoint import Endpoint, Target, connect, resolve, rest
-from slmbench.errors import NothingMeasured, UsageError
+from slmbench.errors import KitError, NothingMeasured, UsageError
 from slmbench.measure import asks, bench
 from slmbench.records import OK, Row
 from slmbench.store import RunFolder
@@ -154,7 +154,9 @@ def measure(
     """Memory and load time first (on the kit's own service), then the timed run; yields rows as they are kept.
 
     memory: False leaves the first part out. A model whose footprint is known in this folder is not
-    measured again.
+    measured again. say: is told of footprints, of a service that had to be started again, and of how to go on with
+    what is left.
+    raises: KitError where the run can't go on; it says what is kept, and how to go on.
     """
     if memory and endpoint.own:
         from slmbench.endpoint.footprint import footprint  # here: it starts services, which most runs do not
@@ -165,7 +167,20 @@ def measure(
                 record = footprint(target)
                 folder.append_resource(record)
                 say(_told(record))
-    yield from bench.run(list(targets), settings, endpoint, folder, headers=rest.key_headers())
+    try:
+        yield from bench.run(list(targets), settings, endpoint, folder, headers=rest.key_headers(), say=say)
+    except store.StoreError:
+        raise
+    except KitError as e:
+        e.message = f"{e.message.rstrip('.')}. {len(folder.rows)} rows are kept in {folder.path}."
+        e.cure = f"{e.cure}; then go on: {folder.resume_command}" if e.cure else f"to go on: {folder.resume_command}"
+        raise
+    except KeyboardInterrupt:
+        say(f"Stopped; {len(folder.rows)} rows are kept. To go on: {folder.resume_command}")
+        raise
+    left = asks.timed_left(targets, settings, folder.finished)
+    if left:
+        say(f"{left} timed requests failed or were left out. To go on with them: {folder.resume_command}")
 
 
 def run(

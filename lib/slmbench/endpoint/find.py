@@ -58,12 +58,12 @@ def connect(
     address = tool.running_service()
     if address:
         if (found := _given(address, "the foundry tool's service")).ids:
+            found.by_tool = True
             return _said(found, say)
         say(f"The foundry tool's service at {address} lists no model: the kit's own service is used.")
     if not start:
-        stopped = Endpoint(f"http://127.0.0.1:{port or service.PORT}", NOT_RUNNING)
-        stopped.fault = RestError("refused", "the kit's service is not running")
-        return stopped
+        fault = RestError("refused", "the kit's service is not running")
+        return Endpoint(f"http://127.0.0.1:{port or service.PORT}", NOT_RUNNING, fault=fault)
     begun, fresh = service.start(port, say=say)
     found = _own(begun, "the kit's own service" + (", started now; slmbench stop ends it" if fresh else ""))
     found.started = fresh

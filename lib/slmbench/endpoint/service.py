@@ -79,6 +79,34 @@ def log_file() -> Path:
     return paths.home() / "service.log"
 
 
+def _stopped_file() -> Path:
+    return paths.home() / "service.stopped"
+
+
+def was_stopped(service: Service) -> bool:
+    """Whether it was ended by `stop`, which somebody wanted, and by nothing else."""
+    try:
+        return json.loads(_stopped_file().read_text(encoding="utf-8")) == [service.pid, service.create_time]
+    except (OSError, ValueError):
+        return False
+
+
+def end_of(service: Service) -> str:
+    """How it ended, as far as this process can tell: only of its own children."""
+    code = next((child.poll() for child in _children if child.pid == service.pid), None)
+    if code is None:
+        return "had ended"
+    return f"was ended by signal {-code}" if code < 0 else f"had ended with code {code}"
+
+
+def last_words(lines: int = 3) -> list[str]:
+    """The end of the service's log."""
+    try:
+        return log_file().read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+    except OSError:
+        return []
+
+
 def _read(state: Path) -> Service | None:
     try:
         known = json.loads(state.read_text(encoding="utf-8"))
@@ -129,6 +157,7 @@ def start(port: int | None = None, *, say: Callable[[str], None] = print) -> tup
         chosen = _free_port(port)
         if chosen != (port or PORT):
             say(f"Port {PORT} is taken by another program: the service takes {chosen} instead.")
+        _stopped_file().unlink(missing_ok=True)
         return _launch(chosen, state_file(), log_file()), True
 
 
@@ -136,6 +165,8 @@ def stop(state: Path | None = None) -> bool:
     """End the kit's service and leave nothing behind. returns: whether one was running."""
     state = state or state_file()
     service = _read(state)
+    if service and state == state_file():  # a run that uses it is not to start it again
+        _stopped_file().write_text(json.dumps([service.pid, service.create_time]), encoding="utf-8")
     found = _end(service)
     state.unlink(missing_ok=True)
     return found

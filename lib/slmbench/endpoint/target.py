@@ -10,8 +10,11 @@ from slmbench.endpoint import rest
 from slmbench.endpoint.rest import RestError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import openai
 
+    from slmbench.endpoint.revive import Revival
     from slmbench.endpoint.service import Service
 
 SENT = ("host", "accept", "connection", "content-", "transfer-encoding", "user-agent", "x-stainless-")  # header names
@@ -55,6 +58,7 @@ class Endpoint:
 
     root: its address without /v1. source: how it was found, in words. base_urls: where it lists models, in order.
     own: the kit's own service, else None. foundry: another Foundry Local service, which can load and unload.
+    by_tool: its address is the `foundry` tool's word. gone: it went away in a run, and did not come back.
     started: whether the call that made this object started it.
     fault: why it can't be listed, where it can't.
     """
@@ -64,6 +68,8 @@ class Endpoint:
     base_urls: list[str] = field(default_factory=list)
     own: Service | None = None
     foundry: bool = False
+    by_tool: bool = False
+    gone: bool = False
     started: bool = False
     listed: dict[str, list[str]] = field(default_factory=dict)  # base_url -> ids
     fault: RestError | None = None
@@ -132,3 +138,9 @@ class Endpoint:
                 if left == 0:
                     raise
                 time.sleep(0.1)
+
+    def revive(self, targets: Sequence[Target]) -> Revival | None:
+        """See to it that the service is there, after a request that failed as it does where it is not: see `revive`."""
+        from slmbench.endpoint.revive import revive
+
+        return revive(self, targets)

@@ -12,7 +12,7 @@ from typing import Any
 
 from slmbench.config import Settings
 from slmbench.measure import asks, stream
-from slmbench.measure.asks import Ask, Target, cell_of
+from slmbench.measure.asks import Ask, Revival, Target, cell_of
 from slmbench.measure.host import HostCpu
 from slmbench.records import OK, Row
 from slmbench.store import RunFolder
@@ -29,7 +29,7 @@ class Asking:
         self.ends: Counter[str] = Counter()  # of the service, while it was asked or had to load this model
         self.lost: set[str] = set()  # aliases of models that can't be loaded
         self.back_at_s = 0.0  # when the service was last started again; what began before can't count against a model
-        self.moved: dict[str, Target] = {}  # alias -> where it is since the service came back elsewhere
+        self.returns: list[Revival] = []  # of the service, perhaps at another address
         self.host = HostCpu()
         self.salt = secrets.token_hex(4)
 
@@ -39,7 +39,10 @@ class Asking:
         return max(self.failed_in_a_row[target.alias], self.ends[target.alias]) >= GIVE_UP_AFTER
 
     def now_at(self, target: Target) -> Target:
-        return self.moved.get(target.alias, target)
+        """The target where its service is by now."""
+        for revival in self.returns:
+            target = revival.at(target)
+        return target
 
     def url(self, ask: Ask) -> str:
         return f"{self.now_at(ask.target).base_url}/chat/completions"

@@ -31,14 +31,12 @@ class Target(Protocol):
 
 
 class Revival(Protocol):
-    """A service that had ended is back.
-
-    said: what happened, as a sentence. targets: where its models are now. facts: more, for the record.
-    """
+    """A service that had ended is back. said: what happened, as a sentence. facts: more, for the record."""
 
     said: str
-    targets: Sequence[Target]
     facts: Mapping[str, Any]
+
+    def at(self, target: Any) -> Any: ...  # where it is now
 
 
 class Loader(Protocol):
@@ -183,6 +181,13 @@ def _left(target: list[Target], settings: Settings, load_index: int, finished: C
         left = [ask for ask in block if cell_of(ask, settings) not in finished]
         found += len(left) + len(company(left, settings)) if left else 0
     return found and found + settings.warmup
+
+
+def timed_left(targets: Sequence[Target], settings: Settings, finished: Collection[str]) -> int:
+    """How many timed requests of models that can be had here a run that goes on would send again."""
+    alive = [t for t in targets if t.reason is None]
+    planned = (ask for n in range(settings.loads) for block in blocks(alive, settings, n) for ask in block)
+    return sum(cell_of(ask, settings) not in finished for ask in planned)
 
 
 def check(targets: Sequence[Target], settings: Settings) -> None:

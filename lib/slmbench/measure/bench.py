@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from slmbench.config import Settings
 from slmbench.measure import asks, precision, stream
@@ -27,17 +27,21 @@ def run(
     settings: Settings,
     loader: Loader,
     folder: RunFolder,
+    *,
     headers: Mapping[str, str] | None = None,
+    say: Callable[[str], None] = print,
 ) -> Iterator[Row]:
     """Measure, and yield each row once it is on disk; the caller may draw between two of them.
 
     A model that can't be had, can't be loaded or keeps failing becomes a skipped row with its reason; the rest goes
-    on. Where the service ends meanwhile and can be had back, the models are loaded and warmed up again, and the rest
-    goes on, too. Cells that the folder has finished are left out. An interrupt is written down as a row, then raised.
+    on. Where the service ends meanwhile and can be had back, `say` is told, the models are loaded and warmed up
+    again, and the rest goes on. Cells that the folder has finished are left out. An interrupt is written down as a
+    row, then raised.
     raises: UsageError as `asks.check`; KitError where the service or the process that reads several streams ends.
     """
     asks.check(targets, settings)
-    rows = _Bench(settings, folder, loader, headers or {}).rows(targets)
+    asking = Asking(settings, folder, headers or {})
+    rows = _Bench(asking, Holding(asking, loader, say)).rows(targets)
     folder.at_close(rows.close)  # what is under way when the caller breaks off is kept, whoever still holds this
     yield from rows
 
@@ -45,10 +49,9 @@ def run(
 class _Bench:
     """One run."""
 
-    def __init__(self, settings: Settings, folder: RunFolder, loader: Loader, headers: Mapping[str, str]):
-        self.settings, self.folder = settings, folder
-        self.asking = Asking(settings, folder, headers)
-        self.holding = Holding(self.asking, loader)
+    def __init__(self, asking: Asking, holding: Holding):
+        self.settings, self.folder = asking.settings, asking.folder
+        self.asking, self.holding = asking, holding
         self.began_s = time.monotonic()
 
     def rows(self, targets: Sequence[Target]) -> Iterator[Row]:

@@ -10,6 +10,7 @@ import time
 from selectors import EVENT_READ, EVENT_WRITE
 
 from slmbench.measure import stamps
+from slmbench.measure.awake import awake_ns
 from slmbench.measure.connection import Connection
 from slmbench.measure.ending import Ending
 from slmbench.measure.limits import REPLY_BYTES_MAX
@@ -52,6 +53,7 @@ class Flight(Connection):
         self.due_at_s: float | None = None
         self.connect_ns: int | None = None
         self.opened_ns = self.written_ns = self.start_ns = self.end_ns = 0
+        self._awake_ns = 0  # by the clock that stands still in sleep, as `started_at_s` is by the wall clock
         self.wall_drift_s = 0.0
         self.lag_ns = 0
         self.kernel = False
@@ -81,6 +83,7 @@ class Flight(Connection):
 
     def open(self) -> None:
         """Begin to connect."""
+        self._awake_ns = awake_ns()
         self.started_at_s, self.opened_ns = time.time(), now_ns()
         self.start_ns = self.opened_ns
         if self.due_ns is not None:
@@ -103,6 +106,7 @@ class Flight(Connection):
         if self.connect_ns is None or self.written_ns or self.end:
             return
         self.step = self._read if self._tls is None else self._read_tls
+        self._awake_ns = awake_ns()
         self.started_at_s, self.written_ns = time.time(), now_ns()
         self._send()  # with nothing in between
         if self.due_ns is None:
@@ -209,8 +213,8 @@ class Flight(Connection):
 
     def over(self, end: str, error: str | None = None) -> None:
         self.end, self.error, self.end_ns = end, error, now_ns()
-        since_ns = self.written_ns or self.opened_ns or self.end_ns
-        self.wall_drift_s = (time.time() - self.started_at_s) - (self.end_ns - since_ns) / 1e9
+        if self.opened_ns:
+            self.wall_drift_s = (time.time() - self.started_at_s) - (awake_ns() - self._awake_ns) / 1e9
         self.step = _nothing
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from slmbench.errors import KitError
 from slmbench.measure.asking import Asking, now
@@ -16,13 +16,12 @@ RETURNS_MAX = 10  # of the service in one run: with more of them it is the servi
 
 
 class Holding:
-    """The models that are to be loaded now."""
+    """The models that are to be loaded now. say: is told of every return of the service."""
 
-    def __init__(self, asking: Asking, loader: Loader):
-        self.asking, self.loader = asking, loader
+    def __init__(self, asking: Asking, loader: Loader, say: Callable[[str], None]):
+        self.asking, self.loader, self.say = asking, loader, say
         self.held: list[Target] = []
         self._load_index = 0
-        self._returns = 0
 
     def have(self, targets: Sequence[Target], load_index: int, *, afresh: bool) -> Iterator[Row]:
         """Load each of the models and warm it up. afresh: unload it before.
@@ -89,15 +88,15 @@ class Holding:
 
         alias: the model that was being asked or loaded.
         """
-        found = self.loader.revive(self.held)
+        found = self.loader.revive([self.asking.now_at(t) for t in self.held])
         if found is None:
             return False
-        self._returns += 1
         self.asking.ends[alias] += 1
         self.asking.back_at_s = time.time()
-        self.asking.moved |= {t.alias: t for t in found.targets}
+        self.asking.returns.append(found)
+        self.say(f"{alias}: {found.said}")
         record = {"kind": "restart", "model": alias, "load_index": self._load_index, "error": found.said}
         self.asking.folder.append_resource({**record, **found.facts, "at": now()})
-        if self._returns > RETURNS_MAX:
-            raise KitError(f"The service has ended {self._returns} times in this run.", "slmbench doctor")
+        if len(self.asking.returns) > RETURNS_MAX:
+            raise KitError(f"The service has ended {len(self.asking.returns)} times in this run.", "slmbench doctor")
         return True

@@ -51,7 +51,9 @@ class Wire:
     connect_ns: int | None = None
     start_ns: int = 0
     end_ns: int = 0
-    wall_drift_s: float = 0.0  # wall clock minus monotonic clock over the request: suspend or a clock jump
+    wall_drift_s: float = (
+        0.0  # wall clock minus the time awake, over the request: the machine slept, or its clock was set
+    )
     pieces: list[tuple[int, bytes]] = field(default_factory=list)
     end: str = "eof"
     error: str | None = None

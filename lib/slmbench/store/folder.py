@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,12 @@ class RunFolder:
             raise
         return folder
 
+    @property
+    def resume_command(self) -> str:
+        """What goes on with this run: its own command, with this folder."""
+        command = self._about["plan.json"].get("command", "slmbench run")
+        return f"{command} --out {shlex.quote(str(self.path))} --resume   ({NOTEBOOK})"
+
     def append(self, row: Row) -> None:
         """On disk when this returns. raises: StoreError (a full disk, a deleted folder); earlier rows stay whole.
 
@@ -139,7 +146,8 @@ class RunFolder:
             full = e.errno in (errno.ENOSPC, errno.EDQUOT)
             what = "the disk is full" if full else e.strerror
             raise StoreError(
-                f"{self.path / name}: {what}; {len(self.rows)} rows are kept.", f"free space, --resume ({NOTEBOOK})"
+                f"{self.path / name}: {what}; {len(self.rows)} rows are kept.",
+                f"{'free space' if full else 'see to that'}, then go on: {self.resume_command}",
             ) from e
 
     def _follow(self) -> None:
@@ -157,7 +165,7 @@ class RunFolder:
             found = f"{self.path} is gone: it was deleted, or moved where it can't be followed ({e.strerror})"
             raise StoreError(f"{found}.", "look for it; what was measured is in its rows.jsonl") from e
         found = f"{self.path} was deleted while the run wrote to it; its {len(self.rows)} rows were written back."
-        raise StoreError(found, f"to go on: --resume ({NOTEBOOK})")
+        raise StoreError(found, f"to go on: {self.resume_command}")
 
     def _bring_back(self) -> None:
         """Write a deleted folder anew, from the files that are still open here. raises: OSError if one is there."""
