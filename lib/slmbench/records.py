@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OK = "ok"
+RESTARTED = "service_restarted"  # a flag: the service had been started again, with nothing loaded; to be asked again
 STATUSES = (
     "ok",  # a whole reply: content, a finish_reason, the end mark, valid UTF-8 and JSON
     "refused",  # nothing listens there

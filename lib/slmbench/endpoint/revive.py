@@ -45,7 +45,7 @@ def revive(endpoint: Endpoint, targets: Sequence[Target]) -> Revival | None:
     """
     if endpoint.own:
         return _own(endpoint, endpoint.own)
-    return _foundry(endpoint, targets) if endpoint.foundry else None
+    return _foundry(endpoint, targets) if any(t.load_url for t in targets) else None
 
 
 def _own(endpoint: Endpoint, was: service.Service) -> Revival | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,9 +14,10 @@ from slmbench.config import Settings
 from slmbench.measure import asks, stream
 from slmbench.measure.asks import Ask, Revival, Target, cell_of
 from slmbench.measure.host import HostCpu
-from slmbench.records import OK, Row
+from slmbench.records import OK, RESTARTED, Row
 from slmbench.store import RunFolder
 
+UNLOADED = frozenset({"http_400", "http_404"})  # what a service says of a model that it has not loaded
 GIVE_UP_AFTER = 3  # failed timed requests in a row, or ends of the service: the rest of that model is one skipped row
 
 
@@ -30,6 +31,7 @@ class Asking:
         self.lost: set[str] = set()  # aliases of models that can't be loaded
         self.back_at_s = 0.0  # when the service was last started again; what began before can't count against a model
         self.returns: list[Revival] = []  # of the service, perhaps at another address
+        self.has_restarted: Callable[[str], bool] = lambda _: False  # asked where a model seems not to be loaded
         self.host = HostCpu()
         self.salt = secrets.token_hex(4)
 
@@ -82,6 +84,8 @@ class Asking:
             intended_at=intended_at,
             host_cpu_pct=self.host.pct_since(reply.started_at_s),
         )
+        if row.status in UNLOADED and (reply.started_at_s < self.back_at_s or self.has_restarted(ask.target.alias)):
+            row.flags.append(RESTARTED)
         # what was still under way when the model was given up ends well too late
         if ask.phase == "timed" and not self.gave_up(ask.target):
             alias = ask.target.alias

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from slmbench.errors import KitError
-from slmbench.measure.asking import Asking, now
+from slmbench.measure.asking import RESTARTED, Asking, now
 from slmbench.measure.asks import Ask, Loader, Target
 from slmbench.records import Row
 
@@ -20,6 +20,7 @@ class Holding:
 
     def __init__(self, asking: Asking, loader: Loader, say: Callable[[str], None]):
         self.asking, self.loader, self.say = asking, loader, say
+        asking.has_restarted = self._came_back
         self.held: list[Target] = []
         self._load_index = 0
 
@@ -44,7 +45,7 @@ class Holding:
 
         returns: whether it had ended, and is back. raises: KitError where it does not come back.
         """
-        if row.status not in SUSPECT or not self._came_back(row.model):
+        if RESTARTED not in row.flags and not (row.status in SUSPECT and self._came_back(row.model)):
             return False
         yield from self.have(self._wanted(), self._load_index, afresh=False)
         return True

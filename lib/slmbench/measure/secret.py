@@ -20,9 +20,8 @@ from urllib.parse import quote
 REMOVED = "[key removed]"
 FLAG = "key_removed"  # of a reply in which something was
 SHORTEST = 8  # characters: less is no key, but a word ("ollama") that replies may well hold
-ENDS = (
-    *("APIKEY", "ACCESSKEY", "SECRETKEY", "PRIVATEKEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIALS"),
-)  # of the names of variables, without their underscores
+# how the names of variables end that hold a secret, written without underscores
+ENDS = ("APIKEY", "ACCESSKEY", "SECRETKEY", "PRIVATEKEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIALS")
 ACCOUNTS = ("OPENAI_", "AWS_", "AZURE_")  # all of these variables belong to an account elsewhere
 _LOGIN = re.compile(r"[\w+.-]+://[^/@\s]*:[^/@\s]+@")  # an address with a password
 Found = TypeVar("Found")
@@ -48,8 +47,8 @@ def removed(text: str, secrets: Collection[str]) -> str:
         if len(secret) < SHORTEST:
             continue
         text = _pattern(secret).sub(REMOVED, text)
-        cut = next((n for n in range(len(secret) - 1, SHORTEST - 1, -1) if _ends_with(text, secret[:n])), 0)
-        text = text[:-cut] + REMOVED if cut else text
+        if cut := _begun(text, secret):
+            text = text[:-cut] + REMOVED
     return text
 
 
@@ -88,8 +87,12 @@ def _is_secret(name: str, value: str) -> bool:
     return _LOGIN.match(value) is not None and not name.endswith("_PROXY")
 
 
-def _ends_with(text: str, start: str) -> bool:
-    return text[-len(start) :].lower() == start.lower()
+def _begun(text: str, secret: str) -> int:
+    """How many characters of the secret the text ends with, cut off there; 0 for fewer than `SHORTEST`."""
+    end, start = text[-len(secret) :].lower(), secret.lower()
+    if start[:SHORTEST] not in end:
+        return 0
+    return next((n for n in range(len(start) - 1, SHORTEST - 1, -1) if end.endswith(start[:n])), 0)
 
 
 @functools.lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from slmbench.records import OK, Row
+from slmbench.records import OK, RESTARTED, Row
 from slmbench.store.checks import NOTEBOOK, check_place, check_space, refuse_changes, refuse_other_machine
 from slmbench.store.files import StoreError, is_at, open_append, place_of, read_json, sync_folder, write_json
 from slmbench.store.reading import read_rows
@@ -123,7 +123,8 @@ class RunFolder:
 
     def _note(self, row: Row) -> None:
         self.attempts[row.cell] = max(self.attempts.get(row.cell, 0), row.attempt)
-        if row.status in (OK, "skipped") or row.status.startswith("http_4"):
+        refused = row.status.startswith("http_4") and RESTARTED not in row.flags
+        if row.status in (OK, "skipped") or refused:
             self.finished.add(row.cell)
         else:
             self.finished.discard(row.cell)

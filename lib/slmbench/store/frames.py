@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 from slmbench.records import COLUMNS, INT_MAX, LONG, Columns, Row
-from slmbench.store.files import lines, no_garbage_collection
-from slmbench.store.reading import row_of, run_folder
+from slmbench.store.files import no_garbage_collection
+from slmbench.store.reading import ROWS, record, row_of, run_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,12 +27,12 @@ def frame(path: Path | str, *, light: bool = True) -> pd.DataFrame:
         made of such a list, is there nevertheless. Of what is left out only that it is JSON is looked at.
     raises: StoreError if it is no run folder, or a record in the middle is damaged.
     """
-    path = run_folder(path) / "rows.jsonl"
+    path = run_folder(path) / ROWS
     names = [name for name in COLUMNS if not light or name not in LONG]
     columns = Columns(names)
     wanted = [name for name in COLUMNS if name in {*names, "chunk_s"}]
     decode = _decoder(wanted)
-    left, first = lines(path), 1
+    left, first = record(path), 1
     with no_garbage_collection():
         while batch := list(islice(left, BATCH_ROWS)):
             rows = decode(batch) or [_row(line, decode, wanted, path, n) for n, line in enumerate(batch, first)]

@@ -1,0 +1,293 @@
+"""The service under faults, for real, on the tiny model: the run goes on, or ends in words that say how to go on."""
+
+import itertools
+import os
+import signal
+import sys
+import time
+from collections import Counter
+
+import psutil
+import pytest
+
+from slmbench import config, paths, runner, store
+from slmbench.endpoint import connect, find, resolve, revive, service, tool
+from slmbench.errors import KitError
+from slmbench.measure import holding
+from slmbench.measure.flight import Flight
+from slmbench.records import OK
+from support.tiny import free_port, service_with_tiny
+
+pytestmark = pytest.mark.timeout(120)
+TINY = ("tiny", "tiny-b")
+ENDED = ("refused", "connection_error", "truncated")
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """The kit's service with two tiny models, for one test."""
+    with service_with_tiny(tmp_path / "home", *TINY) as running:
+        yield running
+
+
+@pytest.fixture
+def measure(tmp_path):
+    """Run a plan; `then(number, row)` is called between two rows. Gives (run folder read, what was said)."""
+
+    def run(then=lambda *_: None, *, resume=False, endpoint=None, models=TINY, **given):
+        said = []
+        settings = config.settings(models=list(models), prompts=["One?", "Two?"], endpoint=endpoint, **given)
+        found = connect(settings.endpoint, say=said.append)
+        targets = resolve(found, settings.models, config.read_models())
+        with runner.open_run(settings, found, targets, out=tmp_path / "run", resume=resume) as folder:
+            for number, row in enumerate(
+                runner.measure(settings, found, targets, folder, memory=False, say=said.append)
+            ):
+                then(number, row)
+        return store.read(tmp_path / "run"), said
+
+    return run
+
+
+def kill(how=signal.SIGKILL):
+    running = service.status()
+    os.kill(running.pid, how)
+    while how == signal.SIGKILL and running.process():
+        time.sleep(0.01)
+
+
+def at(number, call):
+    return lambda n, _: call() if n == number else None
+
+
+def restarts(run):
+    return [r for r in run.resources if r["kind"] == "restart"]
+
+
+def test_killed_between_two_requests(tiny, measure):
+    run, said = measure(at(5, kill), rounds=4, max_tokens=8)
+    timed = [r for r in run.rows if r.phase == "timed"]
+    assert Counter(r.status in ENDED for r in timed) == {False: 15, True: 1}  # one row says it; the others are asked
+    lost = next(r for r in timed if r.status != OK)
+    assert lost.order == 6
+    again = [(r.model, r.phase) for r in run.rows if lost.order < r.order <= lost.order + 2]
+    assert again == [("tiny", "warmup"), ("tiny-b", "warmup")]  # for the new load of each
+    [record] = restarts(run)
+    assert record["model"] == lost.model and f"(pid {tiny.pid}) was ended by signal 9; started again" in record["error"]
+    assert record["error"] in said[-2] and service.status().port == tiny.port
+    assert said[-1].startswith("1 timed requests failed or were left out. To go on with them: slmbench run")
+    run, said = measure(resume=True, rounds=4, max_tokens=8)
+    assert [r.attempt for r in run.rows if r.cell == lost.cell] == [1, 2]
+    assert len({r.cell for r in run.rows if r.phase == "timed" and r.status == OK}) == 16
+    assert not any("To go on" in line for line in said)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_killed_in_a_stream(measure, monkeypatch):
+    read, count = Flight._read, itertools.count()
+
+    def reading(flight, *times):
+        if next(count) == 30:
+            kill()
+        return read(flight, *times)
+
+    monkeypatch.setattr(Flight, "_read", reading)
+    run, _ = measure(rounds=2, warmup=0, max_tokens=400)
+    lost = [r for r in run.rows if r.status != OK]
+    assert [r.status for r in lost] == ["truncated"]
+    assert lost[0].text  # what had come is kept
+    assert len(run.rows) == 8 and len(restarts(run)) == 1
+
+
+@pytest.mark.usefixtures("tiny")
+def test_killed_under_several_streams(measure):
+    run, _ = measure(at(6, kill), rounds=10, warmup=1, max_tokens=64, concurrency=4, models=("tiny",))
+    timed = [r for r in run.rows if r.phase == "timed"]
+    lost = [r for r in timed if r.status != OK]
+    assert len(timed) == 20 and 1 <= len(lost) <= 8  # what was under way, and at most what took its place at once
+    assert {r.status for r in lost} <= set(ENDED)
+    assert len(restarts(run)) == 1 and not any(r.status == "skipped" for r in run.rows)
+
+
+def test_started_again_on_another_port_it_is_found(tiny, measure):
+    def move():
+        kill()
+        service.start(free_port(), say=lambda _: None)
+
+    run, _ = measure(at(5, move), rounds=3, max_tokens=8)
+    [record] = restarts(run)
+    assert service.status().port != tiny.port and record["url"] == service.status().url
+    assert "it had been started again" in record["error"]
+    assert Counter(r.status for r in run.rows if r.phase == "timed")[OK] == 11
+
+
+def test_moved_twice_it_is_found_twice(tiny, measure):
+    def move():
+        kill()
+        service.start(free_port(), say=lambda _: None)
+
+    run, _ = measure(lambda n, _: move() if n in (4, 9) else None, rounds=3, max_tokens=8)
+    assert len({r["url"] for r in restarts(run)} | {tiny.url}) == 3
+    assert Counter(r.status for r in run.rows if r.phase == "timed")[OK] == 10
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGSTOP")
+@pytest.mark.usefixtures("tiny")
+def test_a_service_that_hangs_is_started_again(measure, monkeypatch):
+    monkeypatch.setattr(revive, "WAIT_S", 0.1)
+    monkeypatch.setattr(service, "STOP_S", 1.0)  # a stopped process takes no SIGTERM
+    run, _ = measure(at(5, lambda: kill(signal.SIGSTOP)), rounds=3, max_tokens=8, deadline_s=1.0)
+    assert Counter(r.status for r in run.rows if r.phase == "timed") == {OK: 11, "timeout": 1}
+    assert "did not answer any more; started again" in restarts(run)[0]["error"]
+
+
+def test_a_busy_service_is_left_alone(tiny, measure):
+    """A deadline that is too short for a reply is the client's affair."""
+    run, _ = measure(rounds=1, warmup=0, max_tokens=2000, deadline_s=0.05)
+    assert {r.status for r in run.rows} == {"timeout"}
+    assert restarts(run) == [] and service.status().pid == tiny.pid
+
+
+@pytest.mark.usefixtures("tiny")
+def test_stopped_by_hand_the_run_ends_and_can_go_on(measure, monkeypatch, tmp_path):
+    monkeypatch.setattr(revive, "WAIT_S", 0.3)
+    with pytest.raises(KitError) as ended:
+        measure(at(5, service.stop), rounds=4, max_tokens=8)
+    assert "stopped while a run used it. 7 rows are kept in" in ended.value.message
+    assert f"--out {tmp_path / 'run'} --resume" in ended.value.cure and ended.value.exit_code == 1
+    assert service.status() is None  # it stays stopped
+    run, _ = measure(resume=True, rounds=4, max_tokens=8)
+    assert len({r.cell for r in run.rows if r.phase == "timed" and r.status == OK}) == 16
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_model_that_ends_the_service_each_time_is_given_up(measure, monkeypatch):
+    """As one for which the memory does not suffice: the system kills the service whenever it is asked."""
+    opened = Flight.open
+
+    def opening(flight):
+        if b'"tiny-b:1"' in bytes(flight._unsent):
+            kill()
+        opened(flight)
+
+    monkeypatch.setattr(Flight, "open", opening)
+    run, _ = measure(rounds=4, warmup=0, max_tokens=8)
+    rows = {name: [r for r in run.rows if r.model == name] for name in TINY}
+    *failed, skipped = [r.status for r in rows["tiny-b"]]
+    assert len(failed) == 3 and set(failed) <= set(ENDED) and skipped == "skipped"
+    assert "the service ended 3 times while it was asked" in rows["tiny-b"][-1].error
+    assert {r.status for r in rows["tiny"]} == {OK} and len(rows["tiny"]) == 8
+    assert len(restarts(run)) == 3
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_model_that_ends_the_service_while_it_is_loaded_is_skipped(measure, monkeypatch):
+    load = find.Endpoint.load
+
+    def loading(endpoint, target):
+        if target.alias == "tiny-b":
+            kill()
+        return load(endpoint, target)
+
+    monkeypatch.setattr(find.Endpoint, "load", loading)
+    run, _ = measure(rounds=2, warmup=0, max_tokens=8)
+    assert [(r.status, r.error) for r in run.rows if r.model == "tiny-b"] == [
+        ("skipped", "it can't be loaded: the service ended 3 times")
+    ]
+    assert [r.status for r in run.rows if r.model == "tiny"] == [OK] * 4
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_service_that_does_not_start_again_ends_the_run(measure, monkeypatch):
+    def broken(*_, **__):
+        raise service.ServiceError("The Foundry Local service ended.", "read the log")
+
+    def end():
+        kill()
+        monkeypatch.setattr(service, "start", broken)
+
+    with pytest.raises(KitError, match=r"The Foundry Local service ended\. 7 rows are kept in") as ended:
+        measure(at(5, end), rounds=4, max_tokens=8)
+    assert ended.value.cure.startswith("read the log; then go on: slmbench run ")
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_service_that_ends_again_and_again_ends_the_run(measure, monkeypatch):
+    monkeypatch.setattr(holding, "RETURNS_MAX", 2)
+    with pytest.raises(KitError, match="has ended 3 times in this run"):
+        measure(lambda _, row: kill() if row.status == OK and row.phase == "timed" else None, rounds=15, max_tokens=8)
+
+
+def test_somebody_elses_service_is_loaded_again_after_its_restart(tiny, measure, monkeypatch, tmp_path):
+    """A Foundry Local service that is not the kit's own: here the kit's, without the file that tells so."""
+    monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "other"))
+
+    def restart():
+        with monkeypatch.context() as patched:
+            patched.setenv("SLMBENCH_HOME", str(tmp_path / "home"))
+            kill()
+            service.start(tiny.port, say=lambda _: None)
+
+    run, _ = measure(at(5, restart), endpoint=tiny.base_url, rounds=3, max_tokens=8)
+    assert "had been started again: its models were not loaded" in restarts(run)[0]["error"]
+    assert Counter(r.status for r in run.rows if r.phase == "timed") == {OK: 11, "http_400": 1}
+    [lost] = [r for r in run.rows if r.status == "http_400"]
+    assert lost.flags == ["service_restarted"]  # so that it is asked again, as other 4xx are not
+    run, _ = measure(endpoint=tiny.base_url, rounds=3, max_tokens=8, resume=True)
+    assert [r.status for r in run.rows if r.cell == lost.cell] == ["http_400", OK]
+
+
+def test_somebody_elses_service_that_stays_away_is_not_waited_for_twice(tiny, measure, monkeypatch, tmp_path):
+    monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "other"))
+    monkeypatch.setattr(revive, "WAIT_S", 0.3)
+    looks = []
+    loaded = revive._loaded
+    monkeypatch.setattr(revive, "_loaded", lambda targets: looks.append(1) or loaded(targets))
+    run, said = measure(
+        at(5, lambda: os.kill(tiny.pid, signal.SIGKILL)), endpoint=tiny.base_url, rounds=4, max_tokens=8
+    )
+    assert Counter(r.status for r in run.rows if r.phase == "timed")["skipped"] == 2
+    assert {r.status for r in run.rows[6:]} <= {*ENDED, "skipped"}
+    assert len(looks) <= 3 and restarts(run) == []
+    assert "To go on with them" in said[-1]
+
+
+def test_the_tools_service_is_found_at_its_new_address(tiny, measure, monkeypatch, tmp_path):
+    """The `foundry` program is made up; the service is real."""
+    monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "other"))
+    monkeypatch.setattr(revive, "WAIT_S", 0.3)
+    where = [tiny.url]
+    monkeypatch.setattr(tool, "running_service", lambda: where[0])
+
+    def move():
+        with monkeypatch.context() as patched:
+            patched.setenv("SLMBENCH_HOME", str(tmp_path / "home"))
+            kill()
+            where[0] = service.start(free_port(), say=lambda _: None)[0].url
+
+    run, _ = measure(at(5, move), rounds=3, max_tokens=8)
+    assert restarts(run)[0]["error"] == f"the service had moved from {tiny.url} to {where[0]}"
+    assert Counter(r.status for r in run.rows if r.phase == "timed")[OK] == 11
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits the memory of a running process")
+def test_out_of_memory_is_one_models_affair(tmp_path, monkeypatch, measure):
+    """The real models in the real runtime, which is allowed too little memory for the second one."""
+    models, home = paths.home() / "models", tmp_path / "home" / "models"
+    home.mkdir(parents=True)
+    names = ("smollm2-135m-int4", "smollm2-135m-int8")
+    for name in names:
+        (home / name).symlink_to(models / name)
+    monkeypatch.setenv("SLMBENCH_HOME", str(home.parent))
+    running, _ = service.start(free_port(), say=lambda _: None)
+    try:
+        process = psutil.Process(running.pid)
+        most = process.memory_info().vms + 300_000_000
+        process.rlimit(psutil.RLIMIT_AS, (most, most))
+        run, _ = measure(rounds=1, max_tokens=8, models=names)
+    finally:
+        service.stop()
+    assert [(r.status) for r in run.rows if r.model == names[1]] == ["skipped"]
+    assert [(r.status) for r in run.rows if r.model == names[0]] == [OK] * 3
+    assert "it can't be loaded" in next(r.error for r in run.rows if r.status == "skipped")
