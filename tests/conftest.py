@@ -6,6 +6,7 @@ SLMBENCH_REQUIRE_ALL=1, as in .ci/run, a skip of a test marked `browser`, `root`
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -91,6 +92,16 @@ def pytest_runtest_makereport(item: pytest.Item):
 def fixed_seed() -> None:
     random.seed(SEED)
     np.random.seed(SEED)  # for libraries that draw from the global generator
+
+
+@pytest.fixture
+def fault(record_property):
+    """Notes what a test marked `fault` has tried: fault(what happened, times, records acknowledged, lost of them)."""
+
+    def note(name: str, tried: int, records: int, lost: int) -> None:
+        record_property("fault", json.dumps({"fault": name, "tried": tried, "records": records, "lost": lost}))
+
+    return note
 
 
 @pytest.fixture(autouse=True)

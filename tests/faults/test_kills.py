@@ -1,0 +1,60 @@
+"""A real run, killed at random moments: what it had said to be kept is there, and nothing is asked twice."""
+
+import os
+import signal
+
+import pytest
+
+from support.killing import finished, kill_again_and_again, twice
+from support.tiny import service_with_tiny
+
+FEW, MANY = 10, 100
+kills = pytest.mark.parametrize("kills", [FEW, pytest.param(MANY, marks=pytest.mark.soak)])
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    with service_with_tiny(tmp_path_factory.mktemp("home"), "tiny", "tiny-b") as running:
+        yield running
+
+
+def plan(tiny, rounds, **more):
+    return {"endpoint": tiny.base_url, "models": ["tiny", "tiny-b"], "rounds": rounds, "max_tokens": 8, **more}
+
+
+@pytest.mark.fault
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
+@kills
+def test_kill_9(tiny, tmp_path, kills, fault):
+    found = kill_again_and_again(tmp_path / "run", plan(tiny, 12 * kills), kills)
+    assert (found.lost, found.rerun, twice(tmp_path / "run"), found.orphans) == (set(), 0, [], 0)
+    assert found.kills >= 0.9 * kills
+    assert len(finished(tmp_path / "run")) == 2 * 4 * 12 * kills
+    fault("the run is killed (kill -9), one request at a time", found.kills, len(found.acknowledged), len(found.lost))
+
+
+@pytest.mark.fault
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
+@kills
+def test_kill_9_with_several_streams(tiny, tmp_path, kills, fault):
+    found = kill_again_and_again(tmp_path / "run", plan(tiny, 20 * kills, concurrency=4), kills, seed=1)
+    assert (found.lost, found.rerun, twice(tmp_path / "run"), found.orphans) == (set(), 0, [], 0)
+    assert found.kills >= 0.9 * kills
+    assert len(finished(tmp_path / "run")) == 2 * 4 * 20 * kills
+    fault("the run is killed (kill -9), four streams", found.kills, len(found.acknowledged), len(found.lost))
+
+
+@pytest.mark.fault
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("streams", [1, 4])
+def test_signals_that_ask_it_to_end(tiny, tmp_path, name, streams, fault):
+    given = plan(tiny, 60, concurrency=streams)
+    found = kill_again_and_again(tmp_path / "run", given, 4, seed=2, how=getattr(signal, name))
+    assert (found.lost, found.rerun, twice(tmp_path / "run"), found.orphans, found.torn) == (set(), 0, [], 0, 0)
+    assert found.kills == 4
+    said = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM"}[name]
+    fault(f"{said}, {streams} at once", found.kills, len(found.acknowledged), len(found.lost))
