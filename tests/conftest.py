@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -96,10 +97,18 @@ def fixed_seed() -> None:
 
 @pytest.fixture
 def fault(record_property):
-    """Notes what a test marked `fault` has tried: fault(what happened, times, records acknowledged, lost of them)."""
+    """Notes what a test marked `fault` has tried: fault(what happened, times, acknowledged, kept).
 
-    def note(name: str, tried: int, records: int, lost: int) -> None:
-        record_property("fault", json.dumps({"fault": name, "tried": tried, "records": records, "lost": lost}))
+    acknowledged: keys of the records that the run had said to be kept. kept: keys of those found in the end. A record
+    that was lost fails the test.
+    """
+
+    def note(name: str, tried: int, acknowledged: Iterable, kept: Iterable) -> None:
+        acknowledged = set(acknowledged)
+        lost = acknowledged - set(kept)
+        found = {"fault": name, "tried": tried, "records": len(acknowledged), "lost": len(lost)}
+        record_property("fault", json.dumps(found))
+        assert lost == set()
 
     return note
 

@@ -16,6 +16,7 @@ from slmbench.errors import KitError
 from slmbench.measure import holding
 from slmbench.measure.flight import Flight
 from slmbench.records import OK
+from support.killing import kept
 from support.tiny import free_port, service_with_tiny
 
 pytestmark = pytest.mark.timeout(120)
@@ -32,7 +33,10 @@ def tiny(tmp_path):
 
 @pytest.fixture
 def measure(tmp_path):
-    """Run a plan; `then(number, row)` is called between two rows. Gives (run folder read, what was said)."""
+    """Run a plan; `then(number, row)` is called between two rows. Gives (run folder read, what was said).
+
+    measure.acknowledged: (cell, attempt) of every row that the run has said to be kept.
+    """
 
     def run(then=lambda *_: None, *, resume=False, endpoint=None, models=TINY, **given):
         said = []
@@ -43,9 +47,11 @@ def measure(tmp_path):
             for number, row in enumerate(
                 runner.measure(settings, found, targets, folder, memory=False, say=said.append)
             ):
+                run.acknowledged.add((row.cell, row.attempt))
                 then(number, row)
         return store.read(tmp_path / "run"), said
 
+    run.acknowledged = set()
     return run
 
 
@@ -64,7 +70,8 @@ def restarts(run):
     return [r for r in run.resources if r["kind"] == "restart"]
 
 
-def test_killed_between_two_requests(tiny, measure):
+@pytest.mark.fault
+def test_killed_between_two_requests(tiny, measure, fault):
     run, said = measure(at(5, kill), rounds=4, max_tokens=8)
     timed = [r for r in run.rows if r.phase == "timed"]
     assert Counter(r.status in ENDED for r in timed) == {False: 15, True: 1}  # one row says it; the others are asked
@@ -80,10 +87,12 @@ def test_killed_between_two_requests(tiny, measure):
     assert [r.attempt for r in run.rows if r.cell == lost.cell] == [1, 2]
     assert len({r.cell for r in run.rows if r.phase == "timed" and r.status == OK}) == 16
     assert not any("To go on" in line for line in said)
+    fault("the service is killed between two requests", 1, measure.acknowledged, kept(run.path))
 
 
+@pytest.mark.fault
 @pytest.mark.usefixtures("tiny")
-def test_killed_in_a_stream(measure, monkeypatch):
+def test_killed_in_a_stream(measure, monkeypatch, fault):
     read, count = Flight._read, itertools.count()
 
     def reading(flight, *times):
@@ -97,19 +106,23 @@ def test_killed_in_a_stream(measure, monkeypatch):
     assert [r.status for r in lost] == ["truncated"]
     assert lost[0].text  # what had come is kept
     assert len(run.rows) == 8 and len(restarts(run)) == 1
+    fault("the service is killed in a stream", 1, measure.acknowledged, kept(run.path))
 
 
+@pytest.mark.fault
 @pytest.mark.usefixtures("tiny")
-def test_killed_under_several_streams(measure):
+def test_killed_under_several_streams(measure, fault):
     run, _ = measure(at(6, kill), rounds=10, warmup=1, max_tokens=64, concurrency=4, models=("tiny",))
     timed = [r for r in run.rows if r.phase == "timed"]
     lost = [r for r in timed if r.status != OK]
     assert len(timed) == 20 and 1 <= len(lost) <= 8  # what was under way, and at most what took its place at once
     assert {r.status for r in lost} <= set(ENDED)
     assert len(restarts(run)) == 1 and not any(r.status == "skipped" for r in run.rows)
+    fault("the service is killed under four streams", 1, measure.acknowledged, kept(run.path))
 
 
-def test_started_again_on_another_port_it_is_found(tiny, measure):
+@pytest.mark.fault
+def test_started_again_on_another_port_it_is_found(tiny, measure, fault):
     def move():
         kill()
         service.start(free_port(), say=lambda _: None)
@@ -119,6 +132,7 @@ def test_started_again_on_another_port_it_is_found(tiny, measure):
     assert service.status().port != tiny.port and record["url"] == service.status().url
     assert "it had been started again" in record["error"]
     assert Counter(r.status for r in run.rows if r.phase == "timed")[OK] == 11
+    fault("the service is started again on another port", 1, measure.acknowledged, kept(run.path))
 
 
 def test_moved_twice_it_is_found_twice(tiny, measure):
@@ -131,14 +145,16 @@ def test_moved_twice_it_is_found_twice(tiny, measure):
     assert Counter(r.status for r in run.rows if r.phase == "timed")[OK] == 10
 
 
+@pytest.mark.fault
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGSTOP")
 @pytest.mark.usefixtures("tiny")
-def test_a_service_that_hangs_is_started_again(measure, monkeypatch):
+def test_a_service_that_hangs_is_started_again(measure, monkeypatch, fault):
     monkeypatch.setattr(revive, "WAIT_S", 0.1)
     monkeypatch.setattr(service, "STOP_S", 1.0)  # a stopped process takes no SIGTERM
     run, _ = measure(at(5, lambda: kill(signal.SIGSTOP)), rounds=3, max_tokens=8, deadline_s=1.0)
     assert Counter(r.status for r in run.rows if r.phase == "timed") == {OK: 11, "timeout": 1}
     assert "did not answer any more; started again" in restarts(run)[0]["error"]
+    fault("the service hangs", 1, measure.acknowledged, kept(run.path))
 
 
 def test_a_busy_service_is_left_alone(tiny, measure):
@@ -148,8 +164,9 @@ def test_a_busy_service_is_left_alone(tiny, measure):
     assert restarts(run) == [] and service.status().pid == tiny.pid
 
 
+@pytest.mark.fault
 @pytest.mark.usefixtures("tiny")
-def test_stopped_by_hand_the_run_ends_and_can_go_on(measure, monkeypatch, tmp_path):
+def test_stopped_by_hand_the_run_ends_and_can_go_on(measure, monkeypatch, tmp_path, fault):
     monkeypatch.setattr(revive, "WAIT_S", 0.3)
     with pytest.raises(KitError) as ended:
         measure(at(5, service.stop), rounds=4, max_tokens=8)
@@ -158,10 +175,12 @@ def test_stopped_by_hand_the_run_ends_and_can_go_on(measure, monkeypatch, tmp_pa
     assert service.status() is None  # it stays stopped
     run, _ = measure(resume=True, rounds=4, max_tokens=8)
     assert len({r.cell for r in run.rows if r.phase == "timed" and r.status == OK}) == 16
+    fault("the service is stopped by hand", 1, measure.acknowledged, kept(run.path))
 
 
+@pytest.mark.fault
 @pytest.mark.usefixtures("tiny")
-def test_a_model_that_ends_the_service_each_time_is_given_up(measure, monkeypatch):
+def test_a_model_that_ends_the_service_each_time_is_given_up(measure, monkeypatch, fault):
     """As one for which the memory does not suffice: the system kills the service whenever it is asked."""
     opened = Flight.open
 
@@ -178,10 +197,12 @@ def test_a_model_that_ends_the_service_each_time_is_given_up(measure, monkeypatc
     assert "the service ended 3 times while it was asked" in rows["tiny-b"][-1].error
     assert {r.status for r in rows["tiny"]} == {OK} and len(rows["tiny"]) == 8
     assert len(restarts(run)) == 3
+    fault("one model ends the service whenever it is asked", 3, measure.acknowledged, kept(run.path))
 
 
+@pytest.mark.fault
 @pytest.mark.usefixtures("tiny")
-def test_a_model_that_ends_the_service_while_it_is_loaded_is_skipped(measure, monkeypatch):
+def test_a_model_that_ends_the_service_while_it_is_loaded_is_skipped(measure, monkeypatch, fault):
     load = find.Endpoint.load
 
     def loading(endpoint, target):
@@ -195,6 +216,7 @@ def test_a_model_that_ends_the_service_while_it_is_loaded_is_skipped(measure, mo
         ("skipped", "it can't be loaded: the service ended 3 times")
     ]
     assert [r.status for r in run.rows if r.model == "tiny"] == [OK] * 4
+    fault("one model ends the service while it is loaded", 3, measure.acknowledged, kept(run.path))
 
 
 @pytest.mark.usefixtures("tiny")
@@ -218,7 +240,8 @@ def test_a_service_that_ends_again_and_again_ends_the_run(measure, monkeypatch):
         measure(lambda _, row: kill() if row.status == OK and row.phase == "timed" else None, rounds=15, max_tokens=8)
 
 
-def test_somebody_elses_service_is_loaded_again_after_its_restart(tiny, measure, monkeypatch, tmp_path):
+@pytest.mark.fault
+def test_somebody_elses_service_is_loaded_again_after_its_restart(tiny, measure, monkeypatch, tmp_path, fault):
     """A Foundry Local service that is not the kit's own: here the kit's, without the file that tells so."""
     monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "other"))
 
@@ -235,6 +258,7 @@ def test_somebody_elses_service_is_loaded_again_after_its_restart(tiny, measure,
     assert lost.flags == ["service_restarted"]  # so that it is asked again, as other 4xx are not
     run, _ = measure(endpoint=tiny.base_url, rounds=3, max_tokens=8, resume=True)
     assert [r.status for r in run.rows if r.cell == lost.cell] == ["http_400", OK]
+    fault("a service of somebody else is started again", 1, measure.acknowledged, kept(run.path))
 
 
 def test_somebody_elses_service_that_stays_away_is_not_waited_for_twice(tiny, measure, monkeypatch, tmp_path):
@@ -270,9 +294,10 @@ def test_the_tools_service_is_found_at_its_new_address(tiny, measure, monkeypatc
     assert Counter(r.status for r in run.rows if r.phase == "timed")[OK] == 11
 
 
+@pytest.mark.fault
 @pytest.mark.real
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits the memory of a running process")
-def test_out_of_memory_is_one_models_affair(tmp_path, monkeypatch, measure):
+def test_out_of_memory_is_one_models_affair(tmp_path, monkeypatch, measure, fault):
     """The real models in the real runtime, which is allowed too little memory for the second one."""
     models, home = paths.home() / "models", tmp_path / "home" / "models"
     home.mkdir(parents=True)
@@ -291,3 +316,4 @@ def test_out_of_memory_is_one_models_affair(tmp_path, monkeypatch, measure):
     assert [(r.status) for r in run.rows if r.model == names[1]] == ["skipped"]
     assert [(r.status) for r in run.rows if r.model == names[0]] == [OK] * 3
     assert "it can't be loaded" in next(r.error for r in run.rows if r.status == "skipped")
+    fault("the memory does not suffice for the second model", 1, measure.acknowledged, kept(run.path))

@@ -83,3 +83,18 @@ def test_real_settings_are_the_same_after_a_round_trip(tmp_path):
     asked = config.settings(environ={}, models="a,b").to_dict()
     opened(tmp_path / "run", asked).close()
     opened(tmp_path / "run", asked, resume=True).close()
+
+
+@pytest.mark.parametrize(("own", "refused"), [(True, True), (False, False)])
+def test_a_run_is_of_one_version_of_the_runtime(tmp_path, own, refused):
+    """Of the kit's own service: what somebody else's server runs on is not known."""
+    plan = PLAN | {"endpoint": {"url": "http://127.0.0.1:1", "own": own}}
+    opened(tmp_path / "run", plan | {"versions": {"foundry-local-sdk": "2.2.1"}}).close()
+    opened(tmp_path / "run", plan | {"versions": {}}, resume=True).close()  # nobody knows
+    opened(tmp_path / "run", plan | {"versions": {"foundry-local-sdk": "2.2.1", "slmbench": "9"}}, resume=True).close()
+    newer = plan | {"versions": {"foundry-local-sdk": "2.3.0"}}
+    if refused:
+        with pytest.raises(store.StoreError, match=r"foundry-local-sdk: 2\.2\.1 -> 2\.3\.0"):
+            opened(tmp_path / "run", newer, resume=True)
+    else:
+        opened(tmp_path / "run", newer, resume=True).close()

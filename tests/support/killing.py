@@ -89,12 +89,16 @@ def life(folder: Path, given: dict, found: Killed, seconds: float | None, how: i
     compare(folder, found, before, [line.split() for line in lines if line.endswith("\n")])
 
 
+def kept(folder: Path) -> set[tuple[str, int]]:
+    """(cell, attempt) of every record in a run folder."""
+    return {(row.cell, row.attempt) for row in store.read(folder).rows}
+
+
 def compare(folder: Path, found: Killed, before: set[str], said: list[list[str]]) -> None:
     found.torn += not (folder / "rows.jsonl").read_bytes().endswith(b"\n")
-    kept = {(row.cell, row.attempt) for row in store.read(folder).rows}
     told = {(cell, int(attempt)) for cell, attempt, *_ in said}
     found.acknowledged |= told
-    found.lost |= found.acknowledged - kept
+    found.lost |= found.acknowledged - kept(folder)
     found.rerun += sum(phase == "timed" and cell in before for cell, _, phase, _ in said)
 
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from support.killing import finished, kill_again_and_again, twice
+from support.killing import finished, kept, kill_again_and_again, twice
 from support.tiny import service_with_tiny
 
 FEW, MANY = 10, 100
@@ -31,7 +31,7 @@ def test_kill_9(tiny, tmp_path, kills, fault):
     assert (found.lost, found.rerun, twice(tmp_path / "run"), found.orphans) == (set(), 0, [], 0)
     assert found.kills >= 0.9 * kills
     assert len(finished(tmp_path / "run")) == 2 * 4 * 12 * kills
-    fault("the run is killed (kill -9), one request at a time", found.kills, len(found.acknowledged), len(found.lost))
+    fault("the run is killed (kill -9), one request at a time", found.kills, found.acknowledged, kept(tmp_path / "run"))
 
 
 @pytest.mark.fault
@@ -43,7 +43,7 @@ def test_kill_9_with_several_streams(tiny, tmp_path, kills, fault):
     assert (found.lost, found.rerun, twice(tmp_path / "run"), found.orphans) == (set(), 0, [], 0)
     assert found.kills >= 0.9 * kills
     assert len(finished(tmp_path / "run")) == 2 * 4 * 20 * kills
-    fault("the run is killed (kill -9), four streams", found.kills, len(found.acknowledged), len(found.lost))
+    fault("the run is killed (kill -9), four streams", found.kills, found.acknowledged, kept(tmp_path / "run"))
 
 
 @pytest.mark.fault
@@ -57,4 +57,4 @@ def test_signals_that_ask_it_to_end(tiny, tmp_path, name, streams, fault):
     assert (found.lost, found.rerun, twice(tmp_path / "run"), found.orphans, found.torn) == (set(), 0, [], 0, 0)
     assert found.kills == 4
     said = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM"}[name]
-    fault(f"{said}, {streams} at once", found.kills, len(found.acknowledged), len(found.lost))
+    fault(f"{said}, {streams} at once", found.kills, found.acknowledged, kept(tmp_path / "run"))

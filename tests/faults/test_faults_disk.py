@@ -10,7 +10,7 @@ import pytest
 from slmbench import store
 from slmbench.measure import bench
 from slmbench.records import OK
-from support.killing import finished, start, twice
+from support.killing import finished, kept, start, twice
 from support.plans import Loader, settings, targets
 from support.replies import behaved
 from support.server import Server
@@ -23,17 +23,22 @@ posix = pytest.mark.skipif(os.name == "nt", reason="Windows moves no folder with
 
 @pytest.fixture
 def measure():
-    """A plan run by the loop itself, against a scripted server: measure(folder) -> (rows kept, requests sent)."""
+    """A plan run by the loop itself, against a scripted server: measure(folder) -> (rows kept, requests sent).
+
+    measure.acknowledged: (cell, attempt) of every row that a run has said to be kept.
+    """
 
     def run(path, then=lambda *_: None, **given):
         asked, before = settings(warmup=0, max_tokens=8, **given), len(server.posts)
         wanted = targets(f"{server.root}/v1", "a")
         plan = asked.to_dict() | {"models": ["a"]}
         with store.RunFolder.open(path, plan, {}, resume=True) as folder:
-            for number, _ in enumerate(bench.run(wanted, asked, Loader(), folder)):
+            for number, row in enumerate(bench.run(wanted, asked, Loader(), folder)):
+                run.acknowledged.add((row.cell, row.attempt))
                 then(number, folder)
         return store.read(folder.path).rows, len(server.posts) - before
 
+    run.acknowledged = set()
     with Server(behaved("a")) as server:
         yield run
 
@@ -64,16 +69,19 @@ def test_cut_at_every_byte_of_the_last_record(tmp_path, measure, fault):
     measure(whole, rounds=2)
     data = (whole / "rows.jsonl").read_bytes()
     before = data[:-1].rindex(b"\n") + 1  # where the last record begins
-    kept = [store.reading.row_of(line, whole, 0) for line in data[:before].splitlines()]
+    earlier = [store.reading.row_of(line, whole, 0) for line in data[:before].splitlines()]
+    acknowledged, found = set(), set()
     for end in range(before, len(data)):
         path = tmp_path / "cut"
         shutil.copytree(whole, path)
         (path / "rows.jsonl").write_bytes(data[:end])
         rows, requests = measure(path, rounds=2)
         assert requests == 1  # the one whose record was cut
-        assert rows[:-1] == kept and len({row.cell for row in rows}) == len(rows) == 4
+        assert rows[:-1] == earlier and len({row.cell for row in rows}) == len(rows) == 4
+        acknowledged |= {(end, row.cell) for row in earlier}
+        found |= {(end, row.cell) for row in rows}
         shutil.rmtree(path)
-    fault("the last record is cut off, at each of its bytes", len(data) - before, 3 * (len(data) - before), 0)
+    fault("the last record is cut off, at each of its bytes", len(data) - before, acknowledged, found)
 
 
 @pytest.mark.fault
@@ -87,7 +95,7 @@ def test_moved_while_running(tmp_path, measure, fault):
     assert requests == len(rows) == 6 and {row.run for row in rows} == {"run"}
     assert not (tmp_path / "run").exists()
     assert len(store.read(tmp_path / "elsewhere").rows) == 6
-    fault("the run folder is moved", 1, 6, 0)
+    fault("the run folder is moved", 1, measure.acknowledged, kept(tmp_path / "elsewhere"))
 
 
 @pytest.mark.fault
@@ -102,7 +110,7 @@ def test_deleted_while_running(tmp_path, measure, fault):
     assert [row.status for row in store.read(tmp_path / "run").rows] == [OK] * 4
     rows, requests = measure(tmp_path / "run", rounds=3)
     assert (len(rows), requests) == (6, 2)
-    fault("the run folder is deleted", 1, 6, 0)
+    fault("the run folder is deleted", 1, measure.acknowledged, kept(tmp_path / "run"))
 
 
 @posix
@@ -143,14 +151,14 @@ def test_a_disk_of_128_kb_that_fills_up(disk, measure, fault):
 
     with pytest.raises(store.StoreError, match=r"the disk is full; [0-9]+ rows are kept") as full:
         measure(folder / "run", fill, rounds=10)
-    kept = store.read(folder / "run").rows
-    assert len(kept) >= 4 and f"{len(kept)} rows are kept" in full.value.message
+    earlier = store.read(folder / "run").rows
+    assert len(earlier) >= 4 and f"{len(earlier)} rows are kept" in full.value.message
     assert "free space, then go on:" in full.value.cure
     (folder / "more").unlink()
     rows, requests = measure(folder / "run", rounds=10)
-    assert rows[: len(kept)] == kept
-    assert len({row.cell for row in rows}) == len(rows) == 20 and requests == 20 - len(kept)
-    fault("a disk of 128 kB fills up", 1, 20, 0)
+    assert rows[: len(earlier)] == earlier
+    assert len({row.cell for row in rows}) == len(rows) == 20 and requests == 20 - len(earlier)
+    fault("a disk of 128 kB fills up", 1, measure.acknowledged, kept(folder / "run"))
 
 
 @pytest.mark.fault
@@ -166,7 +174,7 @@ def test_a_folder_that_has_become_read_only(disk, measure, fault):
     subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
     rows, requests = measure(folder / "run", rounds=3)
     assert (len(rows), requests) == (6, 4)
-    fault("the run folder has become read-only", 1, 6, 0)
+    fault("the run folder has become read-only", 1, measure.acknowledged, kept(folder / "run"))
 
 
 @pytest.mark.fault
@@ -179,11 +187,13 @@ def test_two_writers(tmp_path, fault):
             with start(tmp_path / "run", given) as second:
                 said = second.communicate(timeout=60)[1]
             assert second.returncode != 0 and "is being written by another run" in said
-            first.communicate(timeout=60)
+            told = first.communicate(timeout=60)[0]
             assert first.returncode == 0
         rows = store.read(tmp_path / "run").rows
     assert len(finished(tmp_path / "run")) == len(rows) == len(server.posts) == 200 and twice(tmp_path / "run") == []
-    fault("a second run writes to the same folder", 1, len(rows), 0)
+    acknowledged = {(cell, int(attempt)) for cell, attempt, *_ in map(str.split, told.splitlines())}
+    assert len(acknowledged) == 199  # the first line was read before
+    fault("a second run writes to the same folder", 1, acknowledged, kept(tmp_path / "run"))
 
 
 def test_a_run_is_not_gone_on_with_on_another_machine(tmp_path):

@@ -8,6 +8,7 @@ from jupyter_client.manager import start_new_kernel
 
 from slmbench import store, truth
 from slmbench.records import OK
+from support.killing import kept
 
 PREPARE = """
 from slmbench import config, runner
@@ -74,7 +75,7 @@ def interrupted(kernel, code, path, count, seconds):
 @pytest.mark.parametrize("streams", [1, 4])
 def test_a_kernel_interrupt_stops_cleanly(server, kernel, tmp_path, streams, fault):
     _, client = kernel
-    path, chance, before = tmp_path / "run", random.Random(streams), []
+    path, chance, before, acknowledged = tmp_path / "run", random.Random(streams), [], set()
     ran(client, PREPARE.format(url=server.base_url, rounds=25, streams=streams))
     for life in range(4):
         code = RUN.format(out=str(path), resume=life > 0, live=life % 2 == 1)
@@ -85,13 +86,14 @@ def test_a_kernel_interrupt_stops_cleanly(server, kernel, tmp_path, streams, fau
         assert len(rows) >= len(before) + 3
         assert [r.cell for r in rows[: len(before)]] == before
         before = [r.cell for r in rows]
+        acknowledged |= {(r.cell, r.attempt) for r in rows}
     ran(client, RUN.format(out=str(path), resume=True, live=False))  # in the same kernel: nothing holds the folder
     rows = rows_of(path)
     timed = [r for r in rows if r.phase == "timed" and r.status == OK]
     assert len(timed) == len({r.cell for r in timed}) == 100
     assert {r.status for r in rows} <= {OK, "interrupted"}
     ran(client, "import psutil; assert psutil.Process().children() == []")  # nobody goes on reading streams
-    fault(f"the kernel is interrupted, {streams} at once", 4, len(rows), 0)
+    fault(f"the kernel is interrupted, {streams} at once", 4, acknowledged, kept(path))
 
 
 @pytest.mark.fault
@@ -105,6 +107,7 @@ def test_a_kernel_that_is_restarted(server, kernel, tmp_path, fault):
     await_rows(path, 10)
     manager.restart_kernel(now=True)
     client.wait_for_ready(timeout=60)
+    acknowledged = kept(path)
     before = [r.cell for r in rows_of(path)]
     ran(client, prepare)
     ran(client, RUN.format(out=str(path), resume=True, live=False))
@@ -112,4 +115,4 @@ def test_a_kernel_that_is_restarted(server, kernel, tmp_path, fault):
     assert [r.cell for r in rows[: len(before)]] == before
     timed = [r for r in rows if r.phase == "timed" and r.status == OK]
     assert len(timed) == len({r.cell for r in timed}) == 60
-    fault("the kernel is restarted", 1, len(rows), 0)
+    fault("the kernel is restarted", 1, acknowledged, kept(path))
