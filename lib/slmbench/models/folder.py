@@ -56,7 +56,7 @@ def write(
     facts = {"converter": CONVERTER, "scheme": scheme, "threads": None, "source": source}
     with disk.explained(folder), disk.locked(folder):
         disk.clear(folder)
-        if is_complete(folder, **facts):
+        if is_complete(folder, thorough=True, **facts):
             return folder
         _refuse_foreign(folder)
         disk.require_room(folder, needed_bytes)
@@ -73,11 +73,11 @@ def with_threads(base: Path, folder: Path, threads: int) -> Path:
     """A folder with the same weights as `base`, run on so many CPU threads. Files are hard-linked where possible."""
     from slmbench.models import genai
 
-    facts = {**manifest(base), "threads": threads}
-    del facts["files"]
+    facts = {key: value for key, value in manifest(base).items() if key not in ("files", "sha256")}
+    facts["threads"] = threads
     with disk.explained(folder), disk.locked(folder):
         disk.clear(folder)
-        if is_complete(folder, **facts):
+        if is_complete(folder, thorough=True, **facts):
             return folder
         _refuse_foreign(folder)
         with disk.replacing(folder) as fresh:
@@ -91,13 +91,18 @@ def with_threads(base: Path, folder: Path, threads: int) -> Path:
     return folder
 
 
-def is_complete(folder: Path, **facts: Any) -> bool:
-    """Whether the folder holds every file of its manifest in full size, and the manifest says `facts`."""
+def is_complete(folder: Path, *, thorough: bool = False, **facts: Any) -> bool:
+    """Whether the folder holds every file of its manifest in full size, and the manifest says `facts`.
+
+    thorough: also read the files, and compare their checksums (some seconds for the default set).
+    """
     said = manifest(folder)
     if not said or any(said.get(key) != value for key, value in facts.items()):
         return False
     sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
-    return all(sizes.get(name) == size for name, size in said["files"].items())
+    if any(sizes.get(name) != size for name, size in said["files"].items()):
+        return False
+    return not thorough or said.get("sha256") == {name: sha256(folder / name) for name in said["files"]}
 
 
 def manifest(folder: Path) -> dict[str, Any]:
@@ -132,7 +137,9 @@ def _link_or_copy(file: Path, to: Path) -> None:
 
 def _write_manifest(folder: Path, facts: dict[str, Any]) -> None:
     """Written last: where it stands, everything else does."""
-    _dump(folder / MANIFEST, facts | {"files": {f.name: f.stat().st_size for f in sorted(folder.iterdir())}})
+    files = sorted(folder.iterdir())
+    whole = {"files": {f.name: f.stat().st_size for f in files}, "sha256": {f.name: sha256(f) for f in files}}
+    _dump(folder / MANIFEST, facts | whole)
 
 
 def _dump(file: Path, content: dict[str, Any]) -> None:
