@@ -1,7 +1,7 @@
 """What holds for every test: its own cache folder, a fixed seed, no figure and no process left behind.
 
-Markers (see pyproject.toml): a test marked `browser` or `root` is skipped where there is no Chromium, or no root. With
-SLMBENCH_REQUIRE_ALL=1, as in .ci/run, a skip of a test marked `browser`, `root` or `real` is a failure.
+Markers (see pyproject.toml): a test marked `browser`, `root` or `strace` is skipped where that is missing. With
+SLMBENCH_REQUIRE_ALL=1, as in .ci/run, a skip of a test with one of the marks in `NEEDS` is a failure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 import pytest
 
-NEEDS = ("browser", "root", "real")
+NEEDS = ("browser", "root", "real", "strace")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 HOME = "SLMBENCH_HOME"
 SESSION = "SLMBENCH_TEST_SESSION"
