@@ -117,10 +117,7 @@ _STRICT = json.JSONDecoder(parse_constant=_no_number)  # NaN and Infinity
 COLUMNS: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Row))
 KINDS: Mapping[str, str] = {f.name: str(f.type) for f in dataclasses.fields(Row)}  # as annotated
 LONG = ("chunk_s", "chunk_chars", "chunk_channel", "text", "reasoning_text")  # what grows with the reply
-DERIVED = (
-    *("output_tps", "total_tps", "tpot_s", "decode_tps", "prefill_tps", "chunk_gap_max_s"),
-    *("ok", "first_of_prompt"),
-)
+DERIVED = ("output_tps", "total_tps", "tpot_s", "decode_tps", "prefill_tps", "chunk_gap_max_s", "ok", "first_of_prompt")
 UNITS: Mapping[str, str] = {
     **dict.fromkeys(("connect_s", "ttft_s", "ttfa_s", "latency_s", "client_lag_s", "chunk_gap_max_s", "load_s"), "s"),
     "tpot_s": "s/token",
