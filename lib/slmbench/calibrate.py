@@ -140,7 +140,11 @@ def latest() -> Calibration | None:
     """The last calibration; None if there is none, or none of this machine, Python and version of the kit."""
     try:
         found = Calibration.from_json(path().read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # none yet, or none that this version can read: `calibrate` makes a new one
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ):  # none yet, or none to be read: a new one is made
         return None
     return found if found.where == here() else None
 

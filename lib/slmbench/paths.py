@@ -30,4 +30,9 @@ def data_file(name: str) -> Path:
 
 def run_folder(name: Path | str) -> Path:
     """A run by its name: `example` is the one that ships with the kit, anything else the folder of that path."""
-    return data_file("example_run") if name == EXAMPLE else Path(name).expanduser()
+    if name == EXAMPLE:
+        return data_file("example_run")
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # ~name of a user that is not there
+        return Path(name)

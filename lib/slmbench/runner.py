@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -248,10 +247,10 @@ def _calibration(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     As `calibrate.latest`, without the server that its module brings.
     """
     try:
-        found = json.loads((paths.home() / paths.CALIBRATION).read_text(encoding="utf-8"))
-        where = found["where"]
-    except (OSError, ValueError, KeyError, TypeError):  # none, or none that can be read: calibrate makes a new one
+        found = store.read_calibration(paths.home() / paths.CALIBRATION)
+    except store.StoreError:  # none, or none that can be read: calibrate makes a new one
         return None
+    where = found["where"] if found else {}
     known = {**facts, "slmbench": facts["packages"]["slmbench"]}
     return found if where and where == {name: known.get(name) for name in where} else None
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from slmbench import config, runner, store
 from slmbench.analyse import stats
-from slmbench.cli.script import aloud, endpoint_options, run_script
+from slmbench.cli.script import Parser, aloud, endpoint_options, out_folder, run_script
 from slmbench.show import text
 from slmbench.show.progress import ConsoleProgress
 
@@ -43,10 +43,10 @@ def highlights(summary: pd.DataFrame) -> list[str]:
 
 
 def main(aggregate=aggregate, scores_to_fill=scores_to_fill, highlights=highlights) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, help="a run folder; without it the models are measured first")
     endpoint_options(parser)
-    parser.add_argument("--out", type=Path, help="the new run folder; default: one under runs/")
+    parser.add_argument("--out", type=out_folder, help="the new run folder; default: one under runs/")
     given = parser.parse_args()
     models_file = config.read_models(HERE / "models.json")
     settings = config.settings(models_file, given_as="option", endpoint=given.endpoint, allow_remote=given.allow_remote)
@@ -58,7 +58,7 @@ def main(aggregate=aggregate, scores_to_fill=scores_to_fill, highlights=highligh
     measured = rows[rows.ok & (rows.phase == "timed")]
     summary = aggregate(measured)
     text_file(run.path / "comparison.csv", summary.reset_index())
-    prompts = {p["id"]: config.Prompt(**p) for p in run.plan["prompts"]}
+    prompts = {p["id"]: config.prompt_from(p) for p in run.plan["prompts"]}
     text_file(run.path / "scores_to_fill.csv", scores_to_fill(measured, prompts))
     skipped = rows[(rows.status == "skipped") & ~stats.superseded(rows)]
     page = ["# Model comparison", "", *highlights(summary), "", text.table(summary.round(3).reset_index())]

@@ -15,19 +15,19 @@ import os
 
 from slmbench import config, runner
 from slmbench.analyse.listing import summary_list
-from slmbench.cli.script import aloud, endpoint_options, run_script, shown
+from slmbench.cli.script import Parser, aloud, endpoint_options, out_folder, run_script, shown
 from slmbench.show.progress import ConsoleProgress
 
 PROMPT = "Explain the principle of retrieval augmented generation in 2 sentences."
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", help="aliases, as a,b; default: BENCH_MODELS, else the embedded set")
     parser.add_argument("--rounds", help="timed requests per model; default: BENCH_ROUNDS, else 3")
     parser.add_argument("--prompt", help="default: BENCH_PROMPT, else one about retrieval augmented generation")
     endpoint_options(parser)
-    parser.add_argument("--out", help="the run folder; default: a new one under runs/")
+    parser.add_argument("--out", type=out_folder, help="the run folder; default: a new one under runs/")
     given = parser.parse_args()
     text = given.prompt
     if text is None and os.environ.get("BENCH_PROMPT", "").strip() in ("", "auto"):

@@ -12,20 +12,20 @@ import argparse
 
 from slmbench import config, runner
 from slmbench.analyse import stats
-from slmbench.cli.script import aloud, endpoint_options, run_script, shown
+from slmbench.cli.script import Parser, aloud, endpoint_options, out_folder, run_script, shown
 from slmbench.show import report
 from slmbench.show.progress import ConsoleProgress
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", help="aliases, as a,b")
     parser.add_argument(
         "--prompts", help="a set of data/prompts.json, a JSON file, or a text file with a prompt a line"
     )
     parser.add_argument("--rounds", help="timed requests for each model and prompt")
     endpoint_options(parser)
-    parser.add_argument("--out", help="the run folder; default: a new one under runs/")
+    parser.add_argument("--out", type=out_folder, help="the run folder; default: a new one under runs/")
     given = parser.parse_args()
     models_file = config.read_models()
     settings = config.settings(

@@ -18,7 +18,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from slmbench import config, store
 from slmbench.analyse import stats
-from slmbench.cli.script import aloud, endpoint_options, run_script, shown
+from slmbench.cli.script import Parser, aloud, endpoint_options, out_folder, run_script, shown
 from slmbench.errors import UsageError
 from slmbench.show import text
 
@@ -26,14 +26,14 @@ NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "session03_benchmark_oss_mo
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["auto"], help="one or more sets of aliases, each as a,b")
     parser.add_argument("--max-tokens", default="32,96", help="as a,b")
     parser.add_argument("--temperature", default="0", help="as a,b")
     parser.add_argument("--rounds", default="1")
     parser.add_argument("--prompts", default="auto", help="a set of data/prompts.json, a JSON file, or a text file")
     endpoint_options(parser)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the runs and merged.csv")
+    parser.add_argument("--out", type=out_folder, required=True, help="folder for the runs and merged.csv")
     given = parser.parse_args()
     grid = combinations(given)
     make(given.out)
@@ -120,7 +120,7 @@ def merged(folders: Iterable[Path], out: Path) -> pd.DataFrame:
         part = stats.summarise(run.frame())
         part.insert(0, "run", folder.name)
         for place, name in enumerate(("max_tokens", "temperature", "rounds"), 1):
-            part.insert(place, name, run.plan[name])
+            part.insert(place, name, run.plan.get(name))
         parts.append(part)
     if not parts:
         return pd.DataFrame()

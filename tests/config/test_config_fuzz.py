@@ -2,10 +2,14 @@
 
 import contextlib
 import json
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from slmbench import config
+from slmbench.config.limits import limits, limits_text
+from slmbench.config.values import Origin, endpoint_url, folder, model_names, streams
 from slmbench.errors import UsageError
 
 QUICK = settings(
@@ -97,3 +101,60 @@ def test_any_value_of_any_setting(name, value):
 def test_any_environment(environ):
     with only_usage_errors():
         json.dumps(config.settings(environ=environ).to_dict(), allow_nan=False)
+
+
+SINGLE = Origin("it", "test", "cure")
+times = st.sampled_from(["1s", "0.5 ms", "2us", "0s", "1e3s", "s", "-1s", "9" * 30 + "s"]) | texts
+pairs = st.tuples(st.sampled_from(["ttft", "tpot", "latency_s", "ttft_s"]) | texts, scalars | times)
+written = st.lists(pairs, max_size=3).map(lambda found: ",".join(f"{name}={time}" for name, time in found))
+
+
+@QUICK
+@given(value=anything | written | st.lists(pairs, max_size=3) | st.lists(pairs, max_size=3).map(dict))
+def test_any_limits_come_back_from_their_text(value):
+    with only_usage_errors():
+        found = limits(value, SINGLE)
+        assert all(0 < seconds <= 86400 for _, seconds in found)
+        assert not found or limits(limits_text(found), SINGLE) == found
+
+
+@QUICK
+@given(value=anything | st.lists(st.integers(-1, 600), max_size=5) | st.text("0123456789, ", max_size=9))
+def test_any_streams_are_different_numbers_within_their_range(value):
+    with only_usage_errors():
+        found = streams(value, SINGLE)
+        assert found and len(set(found)) == len(found) and all(1 <= n <= 512 for n in found)
+
+
+@QUICK
+@given(value=anything | st.lists(texts, max_size=4) | st.text("ab,./:-\u202e\0\ud800 ", max_size=9))
+def test_any_models_are_different_visible_names(value):
+    with only_usage_errors():
+        found = model_names(value, SINGLE)
+        assert found and len(set(found)) == len(found)
+        assert all(name.isprintable() and "," not in name and " " not in name for name in found)
+
+
+hosts = st.sampled_from(
+    ["localhost", "127.0.0.1", "[::1]", "example.org", "u@localhost", "localhost.", "0", "127.1", ""]
+)
+addresses = st.tuples(st.sampled_from(["http://", "https://", "file://", "//", ""]), hosts | texts, texts).map("".join)
+
+
+@QUICK
+@given(text=addresses | texts)
+def test_any_address_that_is_taken_is_of_this_machine_and_plain(text):
+    with only_usage_errors():
+        found = endpoint_url(text, SINGLE, False, "allow it")
+        host = urlsplit(found).hostname
+        assert host == "localhost" or ip_address(host).is_loopback
+        assert found.startswith(("http://", "https://")) and "@" not in found
+        assert found.isascii() and found.isprintable() and " " not in found and not found.endswith("/")
+        assert endpoint_url(found, SINGLE, False, "allow it") == found
+
+
+@QUICK
+@given(value=anything)
+def test_any_folder_is_a_path_that_can_be_looked_for(value):
+    with only_usage_errors():
+        assert folder(value, SINGLE).exists() in (True, False)

@@ -49,6 +49,9 @@ def test_models_given_as_text_and_a_folder_to_write_to(papermill, tmp_path):
         (("-p", "endpoint", "http://example.org"), "example.org"),
         (("-p", "out", "/dev/null"), "is a file"),
         (("-p", "models", "tiny-a", "-p", "acceleration", "tiny-a,tiny-z"), "tiny-z"),
+        (("-p", "resume", "maybe"), 'resume (parameter): "maybe" was found'),
+        (("-p", "out", "5"), "out (parameter): 5 was found"),
+        (("-y", "{models: [a, 1]}"), "models (parameter): 1 in place 2 was found"),
     ],
 )
 def test_bad_parameters_stop_it_before_any_request(papermill, tmp_path, arguments, said):

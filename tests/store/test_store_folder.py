@@ -14,10 +14,10 @@ def test_what_is_appended_is_read_again(tmp_path):
     with opened(tmp_path / "run") as folder:
         for one in rows:
             folder.append(one)
-        folder.append_resource({"kind": "load", "load_s": 1.5})
+        folder.append_resource(load := {"kind": "load", "model": "a", "load_s": 1.5})
     found = store.read(tmp_path / "run")
     assert found.rows == rows
-    assert (found.plan, found.machine, found.resources) == (PLAN, {"os": "test"}, [{"kind": "load", "load_s": 1.5}])
+    assert (found.plan, found.machine, found.resources) == (PLAN, {"os": "test"}, [load])
     assert list(found.frame().latency_s.dropna()) == [0.5]
 
 

@@ -135,7 +135,7 @@ def rounds_that_fit(frame: pd.DataFrame, seconds: float, loads: int = 1) -> int:
     rows = frame[stats.usable(frame) & (frame["latency_s"] > 0)]
     if rows.empty:
         return 0
-    due = pd.to_datetime(rows["intended_at"], utc=True, format="ISO8601")
+    due = pd.to_datetime(rows["intended_at"], utc=True, format="ISO8601", errors="coerce")
     cost_s = 0.0
     for (_, streams), group in rows.groupby(["model", "concurrency"]):
         arrivals = due[group.index].dropna().sort_values()
@@ -152,7 +152,7 @@ def _pause_s(frame: pd.DataFrame) -> float:
     import pandas as pd
 
     rows = frame[frame["ok"] & (frame["concurrency"] == 1) & frame["intended_at"].isna() & frame["started_at"].notna()]
-    start = pd.to_datetime(rows["started_at"], utc=True, format="ISO8601").sort_values()
+    start = pd.to_datetime(rows["started_at"], utc=True, format="ISO8601", errors="coerce").sort_values()
     end = start + pd.to_timedelta(rows["latency_s"], unit="s")
     pauses = (start - end.shift()).dt.total_seconds().dropna()
     return max(0.0, float(pauses.median())) if len(pauses) else 0.0

@@ -173,7 +173,7 @@ def _blocks(frame: pd.DataFrame) -> pd.DataFrame:
     other = frame[frame["phase"] != "timed"].assign(usable=False, bound=False, jumped=False, failed=False)
     other["open"] = other["intended_at"].notna()
     rows = pd.concat([told, other]) if len(other) else told
-    began = pd.to_datetime(rows["intended_at"].fillna(rows["started_at"]), utc=True, format="ISO8601")
+    began = pd.to_datetime(rows["intended_at"].fillna(rows["started_at"]), utc=True, format="ISO8601", errors="coerce")
     rows = rows.assign(start=(began - began.min()).dt.total_seconds()).dropna(subset="start")
     rows = rows.sort_values(["start", "order"], kind="stable")
     rows["end"] = (rows["start"] + rows["latency_s"]).where(rows["ok"])

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from slmbench import __version__
+from slmbench.cli import arguments
+from slmbench.cli.arguments import Parser
 from slmbench.errors import KitError
 from slmbench.show.text import plain
 
@@ -22,8 +24,8 @@ SLMBENCH_HOME moves the kit's cache."""
 PRECISION = "ask on until the interval of each median is within so many percent to either side, 200 rounds at most"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="slmbench",
         description="Measure small language models on your own machine, and choose one with good reason.",
         epilog=EPILOG,
@@ -31,8 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"slmbench {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    parser.verbs = verbs.choices
 
-    def verb(name: str, room: str, text: str) -> argparse.ArgumentParser:
+    def verb(name: str, room: str, text: str) -> Parser:
         one = verbs.add_parser(name, help=text, description=text)
         one.set_defaults(call=(room, name))
         return one
@@ -49,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("alias", nargs="*", metavar="ALIAS", help="none: the embedded default set")
 
     serve = verb("serve", "here", "start the local service (it stays; slmbench stop ends it)")
-    serve.add_argument("--port", type=int, help="default: 5273, or the next free one")
+    serve.add_argument("--port", metavar="N", type=arguments.port, help="default: 5273, or the next free one")
     serve.add_argument("--offline", action="store_true", help="fetch nothing: serve what is prepared")
     verb("stop", "here", "end the local service")
     status = verb("status", "here", "the local service: address, models, what is loaded")
@@ -61,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     probe = verb("probe", "bench", "the validation checklist: every target listed and answering")
     probe.add_argument("alias", nargs="*", metavar="ALIAS")
     _where(probe)
-    probe.add_argument("--prompt", help="ask this instead of a short greeting")
+    probe.add_argument("--prompt", type=arguments.prompt, help="ask this instead of a short greeting")
     probe.add_argument("--shape", action="store_true", help="what a streamed reply is made of, and what that allows")
     probe.add_argument("--json", action="store_true")
 
@@ -77,17 +80,17 @@ def _parser() -> argparse.ArgumentParser:
     _selection(plan)
 
     report = verb("report", "bench", "CSV, Markdown and pictures of run folders")
-    report.add_argument("run", nargs="+", metavar="RUN")
+    report.add_argument("run", nargs="+", metavar="RUN", type=arguments.run)
 
     compare = verb("compare", "compare", "the same models in two runs: two machines, or GPU and CPU")
-    compare.add_argument("runs", nargs=2, metavar="RUN")
+    compare.add_argument("runs", nargs=2, metavar="RUN", type=arguments.run)
     compare.add_argument("--metric", default="latency_s", metavar="NAME", help="latency_s, or ttft_s, tpot_s …")
     compare.add_argument("--json", action="store_true")
 
     session = verb("session", "session", "the whole session: models, service, main notebook, report")
     session.add_argument("--rounds", metavar="N")
     session.add_argument("--models", help="aliases, as a,b")
-    session.add_argument("--out", metavar="DIR", help="the run folder; default: runs/<time>-<hash> in the clone")
+    session.add_argument("--out", metavar="DIR", type=arguments.out, help="default: runs/<time>-session in the clone")
     return parser
 
 
@@ -122,22 +125,29 @@ def _selection(parser: argparse.ArgumentParser) -> None:
         ("memory", True, "measure each model's memory"),
     ):
         parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=default, help=text)
-    parser.add_argument("--out", metavar="DIR", help="the run folder; default: runs/<time>-<hash>")
+    parser.add_argument("--out", metavar="DIR", type=arguments.out, help="the run folder; default: runs/<time>-<hash>")
     parser.add_argument("--json", action="store_true", help="the result as JSON on standard output")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Run one verb and exit with its code; an error a person can act on is a sentence, not a traceback."""
     for stream in sys.stdout, sys.stderr:  # a reply in any script must not end in an encoding error (Windows cp1252)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    given = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an ordinary exit, so that what was started is stopped
-    room, name = given.call
+    words = list(sys.argv[1:] if words is None else words)
+    verb = ""
     try:
+        parser = _parser()
+        arguments.check_verb(words, parser.verbs)
+        verb = f" {words[0]}"
+        given, more = parser.parse_known_args(words)
+        if more:
+            raise parser.verbs[given.verb].unknown(more)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an ordinary exit: what was started is stopped
+        room, name = given.call
         code = getattr(importlib.import_module(f"slmbench.cli.{room}"), name)(given)
     except KitError as e:
-        print(plain(f"slmbench {given.verb}: {e}", keep="\n"), file=sys.stderr)
+        print(plain(f"slmbench{verb}: {e}", keep="\n"), file=sys.stderr)
         code = e.exit_code
     except KeyboardInterrupt:
         print(

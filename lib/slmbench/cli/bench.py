@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from slmbench import config, runner, store
+from slmbench.cli import arguments
 from slmbench.endpoint import Endpoint, Target, connect, resolve, rest
 from slmbench.show.progress import ConsoleProgress
 from slmbench.show.stages import Stages
@@ -28,9 +29,8 @@ def aloud(text: str) -> None:
 
 def probe(given: argparse.Namespace) -> int:
     models_file = config.read_models()
-    wanted = ",".join(given.alias) or None
-    where = {"endpoint": given.endpoint, "allow_remote": given.allow_remote}
-    settings = config.settings(models_file, given_as="option", models=wanted, **where)
+    wanted = arguments.aliases(given.alias)
+    settings = config.settings(models_file, given_as="option", models=wanted, **arguments.where(given))
     endpoint = connect(settings.endpoint, allow_remote=settings.allow_remote, say=aloud)
     with Stages() as stages:
         targets = resolve(endpoint, settings.models, models_file, progress=stages, say=aloud)
@@ -90,7 +90,7 @@ def measured(
 def run(given: argparse.Namespace) -> int:
     from slmbench.analyse.listing import summary_list
 
-    models_file = config.read_models(given.models_file)
+    models_file = arguments.models_file(given.models_file)
     done = measured(given, asked(given, models_file), models_file, resume=given.resume)
     result = summary_list(done.rows)
     if given.json:
@@ -114,7 +114,7 @@ def _in_words(model: dict) -> str:
 def report(given: argparse.Namespace) -> int:
     from slmbench.show import report as writing
 
-    for path in given.run:
+    for path in [store.run_folder(path) for path in given.run]:  # all are there, or nothing is written
         found = store.read(path)
         written = writing.write(
             found.path,

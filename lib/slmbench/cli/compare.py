@@ -10,6 +10,7 @@ from typing import Any
 
 from slmbench import config, store
 from slmbench.config.plans import differences
+from slmbench.config.reading import clean
 from slmbench.errors import UsageError
 from slmbench.records import OK, UNITS
 from slmbench.show.text import number, plain
@@ -24,8 +25,14 @@ def compare(given: argparse.Namespace) -> int:
     if given.metric not in WORDS:
         close = config.nearest(given.metric, WORDS, 1)
         hint = f"; did you mean {close[0]}?" if close else "."
-        raise UsageError(f"--metric: unknown metric {given.metric!r}{hint}", f"Known: {', '.join(WORDS)}.")
+        found = f"unknown metric '{clean(given.metric, 60)}'{hint}"
+        raise UsageError(f"--metric: {found}", f"Known: {', '.join(WORDS)}.")
     one, other = map(store.read, given.runs)
+    if one.path.samefile(other.path):
+        raise UsageError(
+            f"RUN RUN: {clean(one.path)} was found twice, two run folders were expected",
+            "slmbench run --out DIR   (makes another); slmbench report RUN   (tells of one)",
+        )
     lines = _lines(one, other, given.metric)
     found = {
         "runs": [str(one.path), str(other.path)],

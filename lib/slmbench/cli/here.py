@@ -7,6 +7,7 @@ import json
 import sys
 
 from slmbench import config, paths
+from slmbench.cli import arguments
 from slmbench.doctor import examine
 from slmbench.endpoint import catalog, fetch as fetching, rest, service
 from slmbench.errors import UsageError
@@ -16,7 +17,8 @@ from slmbench.show.text import plain
 
 
 def doctor(given: argparse.Namespace) -> int:
-    checks = examine(given.endpoint, allow_remote=given.allow_remote)
+    settings = config.settings(given_as="option", environ={}, **arguments.where(given))
+    checks = examine(settings.endpoint, allow_remote=settings.allow_remote)
     if given.json:
         _say([{"name": c.name, "state": c.state, "found": c.found, "cure": c.cure} for c in checks])
     else:
@@ -58,7 +60,8 @@ def models(given: argparse.Namespace) -> int:
 
 def fetch(given: argparse.Namespace) -> int:
     known = config.read_models()
-    wanted = given.alias or list(DEFAULT_SET)
+    named = arguments.aliases(given.alias)
+    wanted = named.split(",") if named else list(DEFAULT_SET)
     others = [a for a in wanted if a not in EMBEDDED]
     listed = catalog.listing() if others else []
     for alias in others:  # before any byte is fetched
@@ -69,7 +72,7 @@ def fetch(given: argparse.Namespace) -> int:
             if entry and not is_complete(paths.home() / "models" / alias):
                 print(f"{alias}: {entry.size_mb:,.0f} MB on disk, licence {entry.licence}")
             with Stages() as stages:
-                print(f"{alias}: {fetching.ensure(alias, progress=stages)}")
+                print(f"{alias}: {fetching.ensure(alias, progress=stages, thorough=True)}")
         else:
             found = _catalogue_entry(alias, known, listed)
             size = f"{found.size_mb:,.0f} MB" if found.size_mb else "size not told"

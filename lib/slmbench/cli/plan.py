@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from slmbench import config, runner, store
+from slmbench import runner, store
+from slmbench.cli import arguments
 from slmbench.cli.bench import asked, measured
 from slmbench.config.checking import shown
 from slmbench.config.values import from_text
@@ -33,7 +34,7 @@ def plan(given: argparse.Namespace) -> int:
     from slmbench.analyse import planning
 
     minutes = _minutes(given.minutes)
-    models_file = config.read_models(given.models_file)
+    models_file = arguments.models_file(given.models_file)
     settings = asked(given, models_file, rounds=str(PILOT_ROUNDS))
     if settings.precision_pct is not None:
         found = f"run.precision_pct ({models_file.path}): {settings.precision_pct:g} was found, nothing was expected"

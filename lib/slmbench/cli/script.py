@@ -9,8 +9,11 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from slmbench.cli.arguments import Parser, out as out_folder
 from slmbench.errors import KitError
 from slmbench.show.text import plain
+
+__all__ = ["Parser", "aloud", "endpoint_options", "out_folder", "run_script", "shown"]
 
 
 def run_script(main: Callable[[], int | None]) -> NoReturn:

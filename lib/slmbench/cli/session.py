@@ -22,7 +22,7 @@ def session(given: argparse.Namespace) -> int:
     root = paths.data_file("models.json").parents[1]
     models_file = config.read_models()
     settings = config.settings(models_file, given_as="option", models=given.models, rounds=given.rounds)
-    out = Path(given.out).resolve() if given.out else root / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-session"
+    out = given.out.resolve() if given.out else root / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-session"
     executed = _check_places(out)
 
     def stage(text: str) -> None:

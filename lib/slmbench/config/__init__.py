@@ -3,7 +3,7 @@
 from slmbench.config.checking import nearest
 from slmbench.config.models import ModelEntry, ModelsFile, entry_for, entry_from, read_models
 from slmbench.config.options import as_options
-from slmbench.config.prompts import Prompt, Rubric, read_prompts, read_rubrics
+from slmbench.config.prompts import Prompt, Rubric, prompt_from, read_prompts, read_rubrics
 from slmbench.config.settings import Settings, plan_hash, settings
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "entry_from",
     "nearest",
     "plan_hash",
+    "prompt_from",
     "read_models",
     "read_prompts",
     "read_rubrics",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ _SHIPPED = {
     "models.schema.json": "654eb7a6dbeedaf02097f1d46566fc3022856fa64617513976a7cb9e9e37e1f4",
     "prompts.schema.json": "ef2443b70330b9496b5abf7d34b64d00646bb01457e79cae85ab06e50fcf5656",
 }
+# Of run folders: a run reads its own back, and must not have to load the validator for it. Their schemas have no
+# patterns, and nothing else that `_misfits` does not know.
+_OF_RUNS = ("plan.schema.json", "machine.schema.json", "resource.schema.json")
 
 
 def nearest(name: str, choices: Iterable[str], n: int = 3) -> list[str]:
@@ -78,12 +81,19 @@ def _validator(name: str) -> Callable[[Any], Any]:
     return fastjsonschema.compile(schema(name), use_default=False)
 
 
-def check(value: Any, name: str, label: Callable[[str], str], cure: str) -> None:
+def check(value: Any, name: str, label: Callable[[str], str], cure: str, part: str | None = None) -> None:
     """Holds a JSON value to the schema file `name`.
 
-    label: from a path in the value, as `sets.rag4[2].id`, to the words that say where that is.
+    label: from a path in the value, as `sets.rag4[2].id`, to the words that say where that is. part: the name of a
+        definition in the file, if the value is to be held to that; for schemas of run folders only.
     raises: UsageError with where, what was found and what was expected.
     """
+    if name in _OF_RUNS:
+        root = schema(name)
+        if first := next(_misfits(value, root["definitions"][part] if part else root, root), None):
+            place, rule, found, definition = first
+            raise UsageError(f"{label(clean(place.removeprefix('.')))}: {_sentence(rule, found, definition)}", cure)
+        return
     if isinstance(value, dict) and digest(value) == _SHIPPED.get(name):
         return
     import fastjsonschema
@@ -94,6 +104,33 @@ def check(value: Any, name: str, label: Callable[[str], str], cure: str) -> None
         place = error.name.removeprefix("data").removeprefix(".")
         sentence = _sentence(error.rule, error.value, error.definition)
         raise UsageError(f"{label(clean(place))}: {sentence}", cure) from None
+
+
+Misfit = tuple[str, str, Any, Mapping[str, Any]]  # place, the rule it breaks, what is there, what the schema asks there
+
+
+def _misfits(value: Any, definition: Mapping[str, Any], root: Mapping[str, Any], place: str = "") -> Iterator[Misfit]:
+    """What in a JSON value is not as a schema asks, in the order of the document; none if it is valid."""
+    if "$ref" in definition:
+        definition = root["definitions"][definition["$ref"].rpartition("/")[2]]
+    kind = {dict: "object", list: "array"}.get(type(value))
+    if "type" in definition and not (kind in definition["type"] if kind else fits(value, definition)):
+        yield place, "type", value, definition
+    elif kind == "object":
+        if not value.keys() >= set(definition.get("required", ())):
+            yield place, "required", value, definition
+        if "if" in definition and next(_misfits(value, definition["if"], root), None) is None:
+            yield from _misfits(value, definition["then"], root, place)
+        known, others = definition.get("properties", {}), definition.get("additionalProperties") or {}
+        if _closed(definition) and not value.keys() <= known.keys():
+            yield place, "additionalProperties", value, definition
+        for key, inner in value.items():
+            yield from _misfits(inner, known.get(key, others), root, f"{place}.{key}")
+    elif kind == "array":
+        if len(value) < definition.get("minItems", 0):
+            yield place, "minItems", value, definition
+        for number, inner in enumerate(value):
+            yield from _misfits(inner, definition.get("items", {}), root, f"{place}[{number}]")
 
 
 def fits(value: Any, definition: Mapping[str, Any]) -> bool:
@@ -130,7 +167,7 @@ def in_file(path: Any) -> Callable[[str], str]:
 
 def _sentence(rule: str, value: Any, definition: Mapping[str, Any]) -> str:
     if rule in ("additionalProperties", "required"):
-        known = definition["properties"]
+        known = definition.get("properties", {})
         # a key that is missing is most often one that is misspelt: the strange key comes first
         strange = next((k for k in value if k not in known), None) if _closed(definition) else None
         if strange is not None:

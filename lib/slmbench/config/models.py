@@ -15,6 +15,7 @@ from slmbench.errors import UsageError
 _FORM = (
     "models.json has the form {alias: {…}} or {models: {alias: {…}}, run: {…}}; see data/models.json for an example."
 )
+_ENTRY = "Restore plan.json, or make the run again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,11 @@ def entry_for(alias: str, models_file: ModelsFile) -> ModelEntry | None:
 
 
 def entry_from(fields: Mapping[str, Any]) -> ModelEntry:
-    """An entry out of plain JSON values, as plan.json holds it; fields of other versions are passed over."""
+    """An entry out of plain JSON values, as plan.json holds it; fields of other versions are passed over.
+
+    raises: UsageError for a value of another kind than its field's.
+    """
+    check(fields, "plan.schema.json", lambda place: f"entry of a plan, {place or 'top level'}", _ENTRY, part="entry")
     known = {name: value for name, value in fields.items() if name in ModelEntry.__slots__}
     return _entry(known.pop("alias"), known)
 

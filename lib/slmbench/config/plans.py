@@ -43,7 +43,8 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def _runtime(plan: Mapping[str, Any]) -> str | None:
     """Which version of the runtime the kit's own service has: what is measured, then. None of another service."""
-    own = (plan.get("endpoint") or {}).get("own")
+    endpoint = plan.get("endpoint")
+    own = isinstance(endpoint, Mapping) and endpoint.get("own")
     return (plan.get("versions") or {}).get(RUNTIME) if own else None
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from slmbench import paths
 from slmbench.config.checking import check, cure_if_missing, did_you_mean, in_file, shown
-from slmbench.config.reading import as_path, clean, faults, read_json, read_text
+from slmbench.config.reading import MAX_BYTES, as_path, clean, faults, read_json, read_text
 from slmbench.errors import UsageError
 
 DEFAULT_SET = "rag4"
@@ -60,6 +60,16 @@ def read_prompts(spec: str | Path | None = None, path: str | Path | None = None)
     return _file(as_path(spec, "prompts"))
 
 
+def prompt_from(fields: Mapping[str, Any]) -> Prompt:
+    """A prompt out of plain JSON values, as plan.json holds it; fields of other versions are passed over.
+
+    raises: UsageError for a value of another kind than its field's.
+    """
+    cure = "Restore plan.json, or make the run again."
+    check(fields, "plan.schema.json", lambda place: f"prompt of a plan, {place or 'top level'}", cure, part="prompt")
+    return _prompt({name: value for name, value in fields.items() if name in Prompt.__slots__})
+
+
 def looks_like_file(spec: str | Path) -> bool:
     """Whether `spec` is meant as a file rather than as the name of a set."""
     if isinstance(spec, Path):
@@ -76,6 +86,9 @@ def prompts_from_texts(texts: Sequence[Any], label: Callable[[str], str], cure: 
     """
     for place, found in faults(list(texts)):
         raise UsageError(f"{label(place)}: {found}", cure)
+    size = sum(len(text.encode()) for text in texts if isinstance(text, str))
+    if size > MAX_BYTES:  # as of a file
+        raise UsageError(f"{label('')}: {size} bytes of text were found, at most {MAX_BYTES} are sent", cure)
     check(list(texts), "prompts.schema.json", label, cure)
     return tuple(Prompt(id=f"p{i}", text=text) for i, text in enumerate(texts, 1))
 

@@ -215,6 +215,7 @@ def _plain(name: str, value: Any, origin: Origin) -> Any:
         return parse(value, origin)
     definition = schema("models.schema.json")["definitions"]["run"]["properties"][name]
     kind = definition["type"] if isinstance(definition["type"], str) else definition["type"][0]
+    definition = {**definition, "type": kind}  # null, which a file may have, means "not said here"
     if origin.is_text and isinstance(value, str):
         value = from_text(value, kind)
     refuse_faults(value, origin)

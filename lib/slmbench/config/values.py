@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from slmbench.config.checking import shown
-from slmbench.config.reading import clean, faults
+from slmbench.config.reading import as_path, clean, faults
 from slmbench.errors import UsageError
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})([eE][+-]?[0-9]{1,3})?")
 _TRUTH = {"0": False, "1": True, "false": False, "true": True}
 _NAME = re.compile(r"[^\s,'\"`\[\]{}()<>]{1,200}")
+MODELS_MAX = 1000
+URL_MAX = 2000  # characters
 _EXAMPLE = "http://localhost:5273/v1"
 _HOST = re.compile(r"[A-Za-z0-9.:_-]+")
 STREAMS_MAX = 512
@@ -59,20 +61,24 @@ def refuse_faults(value: Any, origin: Origin) -> None:
 def model_names(value: Any, origin: Origin) -> tuple[str, ...]:
     """Aliases from a list, or from one text with commas between.
 
-    raises: UsageError for an empty or strange name, one that stands twice, and "auto" beside others.
+    raises: UsageError for an empty or strange name, one that stands twice, "auto" beside others, and far too many.
     """
     if not isinstance(value, str | list | tuple):
         raise origin.refuse(shown(value), 'a list of aliases, or "a,b"')
     names = [n.strip() for n in value.split(",")] if isinstance(value, str) else list(value)
     if not names:
         raise origin.refuse("an empty list", "at least one alias")
+    if len(names) > MODELS_MAX:
+        raise origin.refuse(f"{len(names)} names", f"at most {MODELS_MAX}")
+    refuse_faults(names, origin)
     for i, name in enumerate(names):
         if not isinstance(name, str):
             raise origin.refuse(f"{shown(name)} in place {i + 1}", "an alias (text)")
         if not name.strip():
             raise origin.refuse(f"an empty name in place {i + 1}", "an alias")
-        if not _NAME.fullmatch(name):
-            raise origin.refuse(f"{shown(name)} in place {i + 1}", "an alias without spaces, quotes and brackets")
+        if not _NAME.fullmatch(name) or not name.isprintable():
+            expected = "an alias of up to 200 visible characters without spaces, quotes and brackets"
+            raise origin.refuse(f"{shown(name)} in place {i + 1}", expected)
         if name in names[:i]:
             raise origin.refuse(f"{shown(name)} twice", "each alias once")
         if name == "auto":
@@ -111,8 +117,10 @@ def endpoint_url(text: str, origin: Origin, allow_remote: bool, allow_hint: str)
 
     form = f"an address as {_EXAMPLE}"
     url = text.strip()
-    if re.search(r"[\s\\\x00-\x20\x7f]", url):
-        raise origin.refuse("an address with spaces, control characters or backslashes", form)
+    if len(url) > URL_MAX:
+        raise origin.refuse(f"an address of {len(url)} characters", f"one of at most {URL_MAX}")
+    if re.search(r"[^\x21-\x7e]|\\", url):
+        raise origin.refuse("an address with spaces, backslashes or characters that are not ASCII", form)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -149,3 +157,22 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def folder(value: Any, origin: Origin) -> Path:
+    """The path of a folder that is there or is to be made, as it was given, but for ~.
+
+    raises: UsageError for what is no text or only spaces, and for a path that no system has: with NUL or half
+        characters, or too long.
+    """
+    if not isinstance(value, str | Path) or not str(value).strip():
+        raise origin.refuse(shown(value), "the path of a folder")
+    refuse_faults(str(value), origin)
+    try:
+        path = as_path(value, origin.label)
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass  # to be made; whether that can be done is asked where it is
+    except OSError as error:
+        raise origin.refuse(f"{shown(str(value))} ({error.strerror})", "the path of a folder") from None
+    return path

@@ -13,7 +13,7 @@ from slmbench import config
 from slmbench.endpoint import rest, service
 from slmbench.endpoint.rest import LOCAL_PREFIX, RestError
 from slmbench.endpoint.target import Endpoint, Target
-from slmbench.errors import UsageError
+from slmbench.endpoint.unknown import Unknown, each
 from slmbench.models import DEFAULT_SET, EMBEDDED
 
 if TYPE_CHECKING:
@@ -139,7 +139,9 @@ def resolve(
     if aliases == [NONE]:
         return [Target(NONE, reason=f"{endpoint.base_url} lists no model")]
     ours = [alias for alias in aliases if alias in EMBEDDED] if endpoint.own else []
-    found = {alias: _one(endpoint, alias, models_file) for alias in aliases if alias not in ours}
+    others = [alias for alias in aliases if alias not in ours]
+    where, served = f"{models_file.path.name} nor to {endpoint.base_url}", list(map(_plain, endpoint.ids))
+    found = each(others, lambda alias: _one(endpoint, alias, models_file), where, served)
     unknown = [alias for alias, target in found.items() if target is None]
     if unknown:  # named before anything is fetched: it may be a typing error
         from slmbench.endpoint import catalog
@@ -148,7 +150,7 @@ def resolve(
         listed = catalog.listing()
         if not listed:
             say(f"{catalog.OFFLINE}: models from it are skipped.")
-        found |= {alias: _from_catalogue(endpoint, alias, models_file, listed) for alias in unknown}
+        found |= each(unknown, lambda alias: _from_catalogue(endpoint, alias, models_file, listed), where, served)
     if ours:
         from slmbench.endpoint import fetch
 
@@ -223,8 +225,7 @@ def _one(endpoint: Endpoint, alias: str, models_file: config.ModelsFile) -> Targ
         return None
     if entry:
         return Target(alias, reason=f"not served at {endpoint.base_url}{_here(endpoint)}")
-    known = sorted({*models_file.entries, *map(_plain, endpoint.ids)})
-    raise _unknown(alias, known, endpoint, models_file)
+    raise Unknown(alias, sorted({*models_file.entries, *map(_plain, endpoint.ids)}))
 
 
 def _matches(name: str, ids: list[str]) -> list[str]:
@@ -277,24 +278,9 @@ def _from_catalogue(
         return Target(
             alias, reason="not in Foundry Local's catalogue" + (f"; nearest there: {close[0]}" if close else "")
         )
-    raise _unknown(
-        alias,
-        sorted({*models_file.entries, *(m.alias for m in listed), *map(_plain, endpoint.ids)}),
-        endpoint,
-        models_file,
-    )
+    raise Unknown(alias, sorted({*models_file.entries, *(m.alias for m in listed), *map(_plain, endpoint.ids)}))
 
 
 def _here(endpoint: Endpoint) -> str:
     here = [_plain(i) for i in endpoint.ids][:3]
     return f"; can be had here now: {', '.join(here)}" if here else ""
-
-
-def _unknown(alias: str, known: list[str], endpoint: Endpoint, models_file: config.ModelsFile) -> UsageError:
-    close = config.nearest(alias, dict.fromkeys(known))
-    served = ", ".join(map(_plain, endpoint.ids)) or "nothing"
-    message = f"models: {alias!r} is known neither to {models_file.path.name} nor to {endpoint.base_url}"
-    message += f"; nearest: {', '.join(close)}" if close else ""
-    return UsageError(
-        f"{message}; served there: {served}.", "slmbench models   (lists all); slmbench fetch ALIAS   (gets one)"
-    )

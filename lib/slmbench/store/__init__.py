@@ -9,7 +9,7 @@ from slmbench.store.checks import check_place, check_resume
 from slmbench.store.files import StoreError, write_json, write_text
 from slmbench.store.folder import RunFolder
 from slmbench.store.frames import frame
-from slmbench.store.reading import Run, read
+from slmbench.store.reading import Run, read, read_calibration, run_folder
 
 __all__ = [
     "Run",
@@ -20,6 +20,8 @@ __all__ = [
     "default_path",
     "frame",
     "read",
+    "read_calibration",
+    "run_folder",
     "write_json",
     "write_text",
 ]

@@ -65,14 +65,6 @@ def sync_folder(path: Path) -> None:
         os.close(folder)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """raises: StoreError if the file holds no JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as e:
-        raise StoreError(f"{path}: not valid JSON ({e}).", "restore the file, or start a new run folder") from e
-
-
 def lines(path: Path) -> Iterator[bytes]:
     """The whole lines of a record, one after the other; none if the file is not there.
 

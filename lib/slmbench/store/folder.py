@@ -15,8 +15,8 @@ from filelock import FileLock, Timeout
 
 from slmbench.records import OK, RESTARTED, Row
 from slmbench.store.checks import NOTEBOOK, check_place, check_space, refuse_changes, refuse_other_machine
-from slmbench.store.files import StoreError, is_at, open_append, place_of, read_json, sync_folder, write_json
-from slmbench.store.reading import read_rows
+from slmbench.store.files import StoreError, is_at, open_append, place_of, sync_folder, write_json
+from slmbench.store.reading import read_machine, read_plan, read_rows
 
 ROWS = "rows.jsonl"
 COPY_BYTES = 1 << 20
@@ -74,9 +74,9 @@ class RunFolder:
         try:
             check_space(path, plan)
             if "plan.json" in there:
-                refuse_changes(path, read_json(path / "plan.json"), plan)
+                refuse_changes(path, read_plan(path / "plan.json"), plan)
             if "machine.json" in there:
-                refuse_other_machine(path, read_json(path / "machine.json"), machine)
+                refuse_other_machine(path, read_machine(path / "machine.json"), machine)
             about = {"plan.json": plan, "machine.json": machine, **(more or {})}
             try:
                 for name, value in about.items():

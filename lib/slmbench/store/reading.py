@@ -6,6 +6,7 @@ and place; what a plan names (files, an address, a command) is told, and neither
 
 from __future__ import annotations
 
+import codecs
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PLAN, MACHINE, ROWS, RESOURCES = "plan.json", "machine.json", "rows.jsonl", "resources.jsonl"
-MAX_BYTES = 32 * 1024 * 1024  # of all but the rows: a plan may hold a whole file of prompts, and adds to each
+MAX_BYTES = 64 * 1024 * 1024  # of all but the rows: a plan may hold 8 MiB of prompts, up to 6 bytes a character
 MAKES_ONE = "slmbench run --out DIR   (makes one)"
 
 
@@ -76,11 +77,16 @@ def read_machine(path: Path) -> dict[str, Any]:
     return _stored(path, "machine.schema.json") if _is_there(path) else {}
 
 
-def _stored(path: Path, schema: str) -> dict[str, Any]:
-    cure = f"restore {clean(path.name)} in {clean(path.parent)}, or start a new run folder"
+def read_calibration(path: Path) -> dict[str, Any] | None:
+    """What `slmbench calibrate` kept. raises: StoreError if it is not there, or no calibration."""
+    return _stored(path, "machine.schema.json", "calibration", "slmbench calibrate   (makes it anew)")
+
+
+def _stored(path: Path, schema: str, part: str | None = None, cure: str = "") -> dict[str, Any]:
+    cure = cure or f"restore {clean(path.name)} in {clean(path.parent)}, or start a new run folder"
     try:
         value = read_json(path, cure, max_bytes=MAX_BYTES, any_text=True)
-        check(value, schema, in_file(path), cure)
+        check(value, schema, in_file(path), cure, part)
     except UsageError as e:
         raise StoreError(e.message, e.cure) from None
     return value
@@ -119,7 +125,8 @@ def _resource(line: bytes, path: Path, number: int) -> dict[str, Any]:
 
 
 def record(path: Path, max_bytes: int | None = None) -> Iterator[bytes]:
-    """The whole lines of a record, as `files.lines` gives them; none if the file is not there.
+    """The whole lines of a record, as `files.lines` gives them, without a byte order mark before the first; none if
+    the file is not there.
 
     max_bytes: a larger file is not read.
     raises: StoreError for what is no file (a pipe would be waited for), is too large, or can't be read.
@@ -128,12 +135,16 @@ def record(path: Path, max_bytes: int | None = None) -> Iterator[bytes]:
         return
     cure = f"restore {clean(path.name)}, or look at the rest of the folder without it"
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
             raise StoreError(f"{clean(path)}: it is not a file.", cure)
-        if max_bytes is not None and found.st_size > max_bytes:
-            raise StoreError(f"{clean(path)}: {found.st_size} bytes were found, at most {max_bytes} are read.", cure)
-        yield from lines(path)
+        if max_bytes is not None and about.st_size > max_bytes:
+            raise StoreError(f"{clean(path)}: {about.st_size} bytes were found, at most {max_bytes} are read.", cure)
+        found = lines(path)
+        for first in found:
+            yield first.removeprefix(codecs.BOM_UTF8)  # some editors write one
+            break
+        yield from found
     except OSError as e:
         raise StoreError(f"{clean(path)}: it cannot be read: {e.strerror}.", cure) from None
 
