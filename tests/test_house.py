@@ -19,10 +19,11 @@ from packaging.version import Version
 from supply.locks import ASKED, LOCKS, ROOT, pins, project, requirements
 
 LIB = ROOT / "lib" / "slmbench"
-EVERYONE = {"errors", "paths"}
+EVERYONE = {"errors", "paths", "secret"}
 ROOMS = {  # room of lib/slmbench: the rooms that it may import, besides `EVERYONE`'s
     "errors": set(),
     "paths": set(),
+    "secret": set(),
     "records": set(),
     "config": {"records"},
     "store": {"records", "config"},

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from slmbench import config, machine, paths, store
-from slmbench.endpoint import Endpoint, Target, connect, resolve, rest
+from slmbench.endpoint import Endpoint, Target, connect, resolve
 from slmbench.errors import KitError, NothingMeasured, UsageError
 from slmbench.measure import asks, bench
 from slmbench.records import OK, Row
@@ -167,7 +167,7 @@ def measure(
                 folder.append_resource(record)
                 say(_told(record))
     try:
-        yield from bench.run(list(targets), settings, endpoint, folder, headers=rest.key_headers(), say=say)
+        yield from bench.run(list(targets), settings, endpoint, folder, headers=endpoint.headers, say=say)
     except store.StoreError:
         raise
     except KitError as e:

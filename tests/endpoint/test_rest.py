@@ -28,12 +28,14 @@ def test_localhost_is_where_local_servers_listen():
         assert rest.get(f"http://localhost:{server.port}/") == []
 
 
-def test_the_key_goes_along_if_there_is_one(monkeypatch):
+def test_the_key_goes_along_only_where_a_caller_says_so(monkeypatch):
     monkeypatch.setenv("FOUNDRY_LOCAL_API_KEY", "k")
     monkeypatch.setenv("OPENAI_API_KEY", "not for this")
     with Server([plain({})]) as server:
         rest.get(f"{server.root}/")
-    assert server.requests[0].headers["authorization"] == "Bearer k"
+        rest.get(f"{server.root}/", headers=rest.key_headers())
+        rest.post(f"{server.root}/", {}, headers=rest.key_headers())
+    assert [r.headers.get("authorization") for r in server.requests] == [None, "Bearer k", "Bearer k"]
 
 
 @pytest.mark.parametrize("key", ["ключ", "a\nb", "a\x1bb"])

@@ -266,7 +266,7 @@ def test_somebody_elses_service_that_stays_away_is_not_waited_for_twice(tiny, me
     monkeypatch.setattr(revive, "WAIT_S", 0.3)
     looks = []
     loaded = revive._loaded
-    monkeypatch.setattr(revive, "_loaded", lambda targets: looks.append(1) or loaded(targets))
+    monkeypatch.setattr(revive, "_loaded", lambda *asked: looks.append(1) or loaded(*asked))
     run, said = measure(
         at(5, lambda: os.kill(tiny.pid, signal.SIGKILL)), endpoint=tiny.base_url, rounds=4, max_tokens=8
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from slmbench import config, runner, store
 from slmbench.cli import arguments
-from slmbench.endpoint import Endpoint, Target, connect, resolve, rest
+from slmbench.endpoint import Endpoint, Target, connect, resolve
 from slmbench.show.progress import ConsoleProgress
 from slmbench.show.stages import Stages
 from slmbench.show.text import plain
@@ -55,7 +55,7 @@ def _shapes(endpoint: Endpoint, targets: Sequence[Target], given: argparse.Names
     from slmbench.cli import shapes
 
     aloud(f"One streamed request to each of {len(targets)} models: it tells what a stream looks like, not how fast.")
-    seen = shapes.look_at(endpoint, targets, given.prompt, rest.key_headers())
+    seen = shapes.look_at(endpoint, targets, given.prompt, endpoint.headers)
     if given.json:
         print(json.dumps([shapes.as_json(target, shape) for target, shape in seen], indent=1, ensure_ascii=False))
     else:

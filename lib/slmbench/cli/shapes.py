@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from slmbench import secret
 from slmbench.endpoint import Endpoint, Target
 from slmbench.errors import KitError
 from slmbench.measure import shape as looking
@@ -26,7 +27,8 @@ def _look(endpoint: Endpoint, target: Target, prompt: str, headers: Mapping[str,
         endpoint.load(target)
     except KitError as e:
         return Shape("skipped", f"it can't be loaded: {e}")
-    return looking.look(f"{target.base_url}/chat/completions", target.id, prompt, headers=headers)
+    seen = looking.look(f"{target.base_url}/chat/completions", target.id, prompt, headers=headers)
+    return secret.without(seen, secret.carried(headers))
 
 
 def as_json(target: Target, shape: Shape) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
+from slmbench import secret
 from slmbench.errors import KitError
 
 OFFLINE = "Foundry Local's catalogue can't be reached (offline?)"
@@ -76,7 +77,7 @@ def _raise_error(line: dict) -> None:
 
 def _lines(*arguments: str) -> Iterator[dict]:
     command = [sys.executable, "-m", "slmbench.endpoint.foundry", *arguments]
-    environment = {**os.environ, "CI": "true", "PYTHONUTF8": "1"}
+    environment = {**secret.stripped(os.environ), "CI": "true", "PYTHONUTF8": "1"}
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True
     ) as child:

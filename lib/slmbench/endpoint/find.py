@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from slmbench.endpoint import rest, service
 from slmbench.endpoint.rest import LOCAL_PREFIX, RestError
 from slmbench.endpoint.target import Endpoint, Target
 from slmbench.endpoint.unknown import Unknown, each
+from slmbench.errors import UsageError
 from slmbench.models import DEFAULT_SET, EMBEDDED
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ VARIANT_WORDS = frozenset(
     ("instruct", "chat", "it", "generic", "cpu", "gpu", "npu", "cuda", "trtrtx", "openvino", "qnn", "vitis", "webgpu")
 )
 NOT_RUNNING = "the kit's own service, not running"
+MODELS_MAX = 100  # that a run measures without being told which
 NONE = "(none)"  # stands for the model where an endpoint lists none
 Say = Callable[[str], None]
 
@@ -57,8 +60,7 @@ def connect(
 
     address = tool.running_service()
     if address:
-        if (found := _given(address, "the foundry tool's service")).ids:
-            found.by_tool = True
+        if (found := _given(address, "the foundry tool's service", by_tool=True)).ids:
             return _said(found, say)
         say(f"The foundry tool's service at {address} lists no model: the kit's own service is used.")
     if not start:
@@ -82,17 +84,17 @@ def _own(running: service.Service, source: str) -> Endpoint:
     return found
 
 
-def _given(address: str, source: str) -> Endpoint:
+def _given(address: str, source: str, *, by_tool: bool = False) -> Endpoint:
     """An address from outside: <root>, <root>/v1, or a base that carries more of a path."""
     running = service.status()
     address = address.rstrip("/").removesuffix("/chat/completions").removesuffix("/models")
     root = address.removesuffix("/v1").removesuffix(LOCAL_PREFIX)
     if running and _same(root, running.url):
         return _own(running, f"{source}; the kit's own service")
-    found = Endpoint(root, source)
+    found = Endpoint(root, source, by_tool=by_tool)
     if address.endswith(f"{LOCAL_PREFIX}/v1"):
         tries = [[address]]
-    elif _is_foundry(root):  # its catalogue side may first look for the catalogue in vain, so it comes second
+    elif _is_foundry(found):  # its catalogue side may first look for the catalogue in vain, so it comes second
         tries, found.foundry = [[f"{root}{LOCAL_PREFIX}/v1", f"{root}/v1"]], True
     else:
         tries = [[f"{root}/v1"], [f"{root}{LOCAL_PREFIX}/v1"], [address]]
@@ -110,9 +112,9 @@ def _same(one: str, other: str) -> bool:
     return a.port == b.port and (a.hostname == b.hostname or (a.hostname in local and b.hostname in local))
 
 
-def _is_foundry(root: str) -> bool:
+def _is_foundry(endpoint: Endpoint) -> bool:
     try:
-        told = rest.get(f"{root}/status", timeout_s=5)
+        told = rest.get(f"{endpoint.root}/status", timeout_s=5, headers=endpoint.headers)
     except RestError:
         return False
     return isinstance(told, dict) and "modelCachePath" in told
@@ -130,10 +132,16 @@ def resolve(
 
     aliases None: the embedded default set on the kit's own service, else what the endpoint lists.
     An alias that is known but can't be had here becomes a Target with a `reason`.
-    raises: UsageError for an alias that neither models.json nor the endpoint nor the catalogue knows.
+    raises: UsageError for an alias that neither models.json nor the endpoint nor the catalogue knows, and for None
+        where too many would have to be measured.
     """
     if aliases is None:
         aliases = DEFAULT_SET if endpoint.own else _short_names(_ready(endpoint)) or [NONE]
+        if len(aliases) > MODELS_MAX:
+            found = (
+                f"models: {endpoint.base_url} lists {len(aliases)} models; to measure more than {MODELS_MAX}, name them"
+            )
+            raise UsageError(found, "--models A,B   (in a notebook: models)")
     if endpoint.fault and not endpoint.ids and not endpoint.own:
         return [_unlisted(endpoint, alias) for alias in aliases]
     if aliases == [NONE]:
@@ -172,7 +180,7 @@ def _ready(endpoint: Endpoint) -> list[str]:
     local = f"{endpoint.root}{LOCAL_PREFIX}/v1"
     if not endpoint.foundry:
         return endpoint.ids
-    return endpoint.listed.get(local, []) + rest.get(f"{endpoint.root}/models/loaded")
+    return endpoint.listed.get(local, []) + rest.loaded_ids(f"{endpoint.root}/models", headers=endpoint.headers)
 
 
 def _plain(model_id: str) -> str:
@@ -183,8 +191,9 @@ def _plain(model_id: str) -> str:
 
 def _short_names(ids: Sequence[str]) -> list[str]:
     """The ids without their versions, but where two would then be the same."""
-    plain = [_plain(i) for i in dict.fromkeys(ids)]
-    return [p if plain.count(p) == 1 else i for i, p in zip(dict.fromkeys(ids), plain, strict=True)]
+    plain = {i: _plain(i) for i in ids}
+    count = Counter(plain.values())
+    return [p if count[p] == 1 else i for i, p in plain.items()]
 
 
 def _unlisted(endpoint: Endpoint, alias: str) -> Target:

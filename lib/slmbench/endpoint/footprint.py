@@ -35,7 +35,7 @@ def footprint(target: Target) -> dict[str, Any]:
             prefix = f"{alone.url}{alone.prefix}" if target.registered else alone.url
             record |= _memory(alone.pid, "before")
             started = time.perf_counter()
-            rest.get(f"{prefix}/models/load/{target.load_name}", timeout_s=600)
+            rest.get(f"{prefix}/models/load/{rest.segment(target.load_name)}", timeout_s=600)
             record["load_s"] = round(time.perf_counter() - started, 4)
             record |= _memory(alone.pid, "loaded")
             started = time.perf_counter()

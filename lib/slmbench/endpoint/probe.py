@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from slmbench import secret
 from slmbench.endpoint.target import Endpoint, Target
 from slmbench.errors import KitError
 
@@ -31,6 +32,10 @@ def probe(endpoint: Endpoint, target: Target, prompt: str = PROMPT) -> Probe:
     """Load the model where that is ours to do, and ask it one short question with the openai package."""
     if not target.available:
         return Probe(target.alias, None, False, problem=target.reason)
+    return secret.without(_asked(endpoint, target, prompt), secret.carried(endpoint.headers))
+
+
+def _asked(endpoint: Endpoint, target: Target, prompt: str) -> Probe:
     import openai
 
     try:

@@ -9,15 +9,17 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
+from slmbench import secret
 from slmbench.errors import KitError, UsageError
 
 # Foundry Local serves registered local models under this prefix, and catalogue models under none. (SDK 2.2.1; its
 # README does not say so: the version is pinned, and a contract test in tests/endpoint holds it.)
 LOCAL_PREFIX = "/catalogs/local"
+NAME_MAX = 500  # characters of a model's id
 
 
 class RestError(KitError):
@@ -42,23 +44,44 @@ def api_key() -> str | None:
 
 
 def key_headers() -> dict[str, str]:
-    """The header that carries `api_key`; {} without one."""
+    """The header that carries `api_key`; {} without one. What sends it to whom is `Endpoint.headers`."""
     key = api_key()
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def get(url: str, timeout_s: float = 10.0) -> Any:
-    """GET a JSON document. raises: RestError."""
-    return _ask("GET", url, None, timeout_s)
+def get(url: str, timeout_s: float = 10.0, headers: Mapping[str, str] | None = None) -> Any:
+    """GET a JSON document. headers: more of them, as the key's. raises: RestError."""
+    return _ask("GET", url, None, timeout_s, headers or {})
 
 
-def post(url: str, value: Any, timeout_s: float = 60.0) -> Any:
-    """POST a JSON document, and get one back. raises: RestError."""
-    return _ask("POST", url, json.dumps(value).encode(), timeout_s)
+def post(url: str, value: Any, timeout_s: float = 60.0, headers: Mapping[str, str] | None = None) -> Any:
+    """POST a JSON document, and get one back. headers: as for `get`. raises: RestError."""
+    return _ask("POST", url, json.dumps(value).encode(), timeout_s, headers or {})
 
 
-def _ask(method: str, url: str, body: bytes | None, timeout_s: float) -> Any:
+def segment(name: str) -> str:
+    """A name from outside as one segment of a path, whatever it holds.
+
+    >>> segment("a/../b?c#d e")
+    'a%2F..%2Fb%3Fc%23d%20e'
+    """
+    return quote(name, safe="", errors="replace")
+
+
+def _ask(method: str, url: str, body: bytes | None, timeout_s: float, more: Mapping[str, str]) -> Any:
+    """One request. raises: RestError, in which no secret of `more` stands that the server has repeated."""
+    try:
+        return _answer(method, url, body, timeout_s, more)
+    except RestError as e:
+        clean = secret.removed(e.message, secret.carried(more))
+        if clean == e.message:
+            raise
+        raise RestError(e.status, clean, e.cure) from None  # its cause holds the reply as it came
+
+
+def _answer(method: str, url: str, body: bytes | None, timeout_s: float, more: Mapping[str, str]) -> Any:
     parts = urlsplit(url)
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~", errors="replace")  # what is quoted stays as it is
     late = RestError("timeout", f"no answer from {parts.netloc} within {timeout_s:g} s")
     passed = threading.Event()
     try:
@@ -71,8 +94,8 @@ def _ask(method: str, url: str, body: bytes | None, timeout_s: float) -> Any:
         raise RestError("connection_error", f"{parts.netloc}: {e}") from e
     try:
         with _cut_off(wire.sock, timeout_s, passed):
-            headers = {"Accept": "application/json", "Content-Type": "application/json", **key_headers()}
-            wire.request(method, parts.path or "/", body=body, headers=headers)
+            headers = {"Accept": "application/json", "Content-Type": "application/json", **more}
+            wire.request(method, path, body=body, headers=headers)
             with wire.getresponse() as reply:
                 text = reply.read(8 * 1024 * 1024)
     except TimeoutError as e:
@@ -97,12 +120,16 @@ def _ask(method: str, url: str, body: bytes | None, timeout_s: float) -> Any:
 def _connected(parts: SplitResult, timeout_s: float) -> http.client.HTTPConnection:
     """An open connection. "localhost" is IPv4 first, where local servers listen, then IPv6. raises: OSError."""
     hosts = ["127.0.0.1", "::1"] if parts.hostname == "localhost" else [parts.hostname or ""]
+    try:
+        port = parts.port
+    except ValueError as e:  # beyond 65535
+        raise OSError(str(e)) from e
     for host in hosts:
         if parts.scheme == "https":
             secure = ssl.create_default_context()
-            wire = http.client.HTTPSConnection(host, parts.port, timeout=timeout_s, context=secure)
+            wire = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=secure)
         else:
-            wire = http.client.HTTPConnection(host, parts.port, timeout=timeout_s)
+            wire = http.client.HTTPConnection(host, port, timeout=timeout_s)
         try:
             wire.connect()
         except OSError as e:
@@ -133,13 +160,30 @@ def _cut_off(sock: socket.socket, timeout_s: float, passed: threading.Event) -> 
         timer.join()
 
 
-def model_ids(base_url: str, timeout_s: float = 15.0) -> list[str]:
-    """The ids that `base_url`/models lists. base_url ends before /models (…/v1). raises: RestError."""
-    listed = get(f"{base_url}/models", timeout_s)
+def model_ids(base_url: str, timeout_s: float = 15.0, headers: Mapping[str, str] | None = None) -> list[str]:
+    """The ids that `base_url`/models lists. base_url ends before /models (…/v1). raises: RestError.
+
+    What can't be a model's name is passed over: no text, none that can be printed, or one that repeats the key.
+    """
+    listed = get(f"{base_url}/models", timeout_s, headers)
     data = listed.get("data") if isinstance(listed, dict) else None
     if not isinstance(data, list):
         raise RestError("protocol_error", f"{base_url}/models answered JSON without a list of models")
-    return [m["id"] for m in data if isinstance(m, dict) and isinstance(m.get("id"), str)]
+    return _names((m.get("id") for m in data if isinstance(m, dict)), headers or {})
+
+
+def loaded_ids(load_url: str, timeout_s: float = 10.0, headers: Mapping[str, str] | None = None) -> list[str]:
+    """The ids that a Foundry Local service says are loaded. load_url: as in `Target`. raises: RestError."""
+    listed = get(f"{load_url}/loaded", timeout_s, headers)
+    if not isinstance(listed, list):
+        raise RestError("protocol_error", f"{load_url}/loaded answered JSON that is no list")
+    return _names(listed, headers or {})
+
+
+def _names(values: Iterable[Any], headers: Mapping[str, str]) -> list[str]:
+    secrets = secret.carried(headers)
+    texts = (v for v in values if isinstance(v, str) and 0 < len(v) <= NAME_MAX and v.isprintable())
+    return [text for text in texts if secret.removed(text, secrets) == text]
 
 
 def _start(text: bytes) -> str:

@@ -91,7 +91,7 @@ def _foundry(endpoint: Endpoint, targets: Sequence[Target]) -> Revival | None:
     """A Foundry Local service that is not the kit's: it may be back, with nothing loaded, or at another address."""
     if endpoint.gone:
         return None
-    loaded = _awaited(lambda: _loaded(targets))
+    loaded = _awaited(lambda: _loaded(endpoint, targets))
     if loaded is not None:
         said = f"the service at {endpoint.root} had been started again: its models were not loaded"
         here = all(t.id in loaded for t in targets if t.load_url)
@@ -111,12 +111,11 @@ def _elsewhere(endpoint: Endpoint) -> str | None:
     return address if address and address != endpoint.root else None
 
 
-def _loaded(targets: Sequence[Target]) -> list[str] | None:
+def _loaded(endpoint: Endpoint, targets: Sequence[Target]) -> list[str] | None:
     """The ids of what is loaded; None where nothing answers."""
+    urls = dict.fromkeys(t.load_url for t in targets if t.load_url)
     try:
-        return [
-            i for url in dict.fromkeys(t.load_url for t in targets if t.load_url) for i in rest.get(f"{url}/loaded")
-        ]
+        return [i for url in urls for i in rest.loaded_ids(url, headers=endpoint.headers)]
     except RestError:
         return None
 

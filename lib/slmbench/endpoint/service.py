@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from tempfile import TemporaryDirectory
 import psutil
 from filelock import FileLock
 
-from slmbench import paths
+from slmbench import paths, secret
 from slmbench.endpoint import rest
 from slmbench.errors import KitError, UsageError
 
@@ -30,6 +31,7 @@ PORTS_TRIED = 100
 READY_S = 60.0
 HOME_CURE = "set SLMBENCH_HOME to a folder that you may write to"
 STOP_S = 12.0
+HERE = re.compile(r"http://127\.0\.0\.1:[0-9]{1,5}")  # a state file may lead nowhere else
 
 _children: list[subprocess.Popen] = []  # kept: a Popen that is collected while its process lives warns about it
 
@@ -111,7 +113,8 @@ def _read(state: Path) -> Service | None:
     try:
         known = json.loads(state.read_text(encoding="utf-8"))
         names = ("pid", "create_time", "url", "prefix", "sdk_version")
-        return Service(*(known[n] for n in names), models=tuple(known["models"]), state=state)
+        found = Service(*(known[n] for n in names), models=tuple(known["models"]), state=state)
+        return found if HERE.fullmatch(found.url) and found.prefix == rest.LOCAL_PREFIX else None
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):  # a torn or foreign file tells nothing about a service
@@ -222,7 +225,7 @@ def _launch(
     if os.name == "nt":
         detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     # With CI set the runtime was seen to look up no telemetry host; its own switch alone leaves some on.
-    environment = {**os.environ, "CI": "true", "PYTHONUTF8": "1", **(environment or {})}
+    environment = {**secret.stripped(os.environ), "CI": "true", "PYTHONUTF8": "1", **(environment or {})}
     with log.open("wb") as sink:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment, cwd=log.parent, **detached

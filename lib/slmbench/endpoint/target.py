@@ -82,6 +82,14 @@ class Endpoint:
         )
 
     @property
+    def headers(self) -> dict[str, str]:
+        """What each request to it carries: the key, where somebody has named it; the kit's own service needs none.
+
+        raises: UsageError as `rest.api_key`.
+        """
+        return {} if self.own or self.by_tool else rest.key_headers()
+
+    @property
     def ids(self) -> list[str]:
         return [model_id for ids in self.listed.values() for model_id in ids]
 
@@ -90,7 +98,7 @@ class Endpoint:
         self.fault, self.listed = None, {}
         for base in self.base_urls:
             try:
-                self.listed[base] = rest.model_ids(base)
+                self.listed[base] = rest.model_ids(base, headers=self.headers)
             except RestError as e:
                 self.fault = self.fault or e
 
@@ -101,28 +109,29 @@ class Endpoint:
         """
         import openai
 
-        key = rest.api_key() or "not-needed"
+        bearer = self.headers.get("Authorization", "Bearer not-needed")
 
         def only_ours(request) -> None:
             for name in list(request.headers):
                 if not name.lower().startswith(SENT):
                     del request.headers[name]
-            request.headers["Authorization"] = f"Bearer {key}"
+            request.headers["Authorization"] = bearer
 
         http = openai.DefaultHttpxClient(
             trust_env=False, timeout=timeout_s, follow_redirects=False, event_hooks={"request": [only_ours]}
         )
-        return openai.OpenAI(base_url=base_url or self.base_url, api_key=key, max_retries=0, http_client=http)
+        return openai.OpenAI(base_url=base_url or self.base_url, api_key="not-needed", max_retries=0, http_client=http)
 
     def load(self, target: Target) -> float | None:
         """Have a model loaded. returns: seconds; None where it was loaded before, or loading is not ours to do.
 
         raises: RestError.
         """
-        if target.load_url is None or target.id in rest.get(f"{target.load_url}/loaded"):
+        if target.load_url is None or target.id in rest.loaded_ids(target.load_url, headers=self.headers):
             return None
+        url = f"{target.load_url}/load/{rest.segment(target.load_name)}"
         started_ns = time.perf_counter_ns()
-        rest.get(f"{target.load_url}/load/{target.load_name}", timeout_s=LOAD_S)
+        rest.get(url, timeout_s=LOAD_S, headers=self.headers)
         return (time.perf_counter_ns() - started_ns) / 1e9
 
     def unload(self, target: Target) -> None:
@@ -132,7 +141,8 @@ class Endpoint:
         """
         for left in reversed(range(UNLOAD_TRIES if target.load_url else 0)):
             try:
-                rest.get(f"{target.load_url}/unload/{target.load_name}", timeout_s=60)
+                url = f"{target.load_url}/unload/{rest.segment(target.load_name)}"
+                rest.get(url, timeout_s=60, headers=self.headers)
                 return
             except RestError:
                 if left == 0:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from slmbench import secret
 from slmbench.config import Settings
 from slmbench.measure import asks, stream
 from slmbench.measure.asks import Ask, Revival, Target, cell_of
@@ -74,7 +75,8 @@ class Asking:
             raise
 
     def take(self, ask: Ask, reply: stream.Reply) -> Row:
-        """Keep the row of one reply."""
+        """Keep the row of one reply, in which no key stands that the server has repeated."""
+        reply = secret.without(reply, secret.carried(self.headers))
         shared = {name: getattr(reply, name) for name in stream.SHARED}
         intended_at = None if reply.intended_at_s is None else _utc(reply.intended_at_s)
         row = replace(
