@@ -1,4 +1,4 @@
-"""JupyterLab in headless Chromium, driven by commands rather than menus: start, open a notebook, run it, look at it."""
+"""JupyterLab and Voilà in headless Chromium, driven by commands rather than menus: start, open, run, look."""
 
 from __future__ import annotations
 
@@ -23,26 +23,55 @@ READY_S = 60
 
 
 @contextmanager
-def lab(folder: Path, env: dict[str, str] | None = None) -> Iterator[str]:
-    """A JupyterLab server on `folder`, its settings kept in it, too. Gives the address of the lab with its token."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    token = secrets.token_hex(8)
-    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    quiet = {"fetchNews": "false", "checkForUpdates": False}
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet), encoding="utf-8")
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
+def lab(folder: Path, env: dict[str, str] | None = None, *, whole: bool = False) -> Iterator[str]:
+    """A JupyterLab server on `folder`, its settings kept in it, too. Gives the address of the lab with its token.
+
+    whole: cells that are out of sight are rendered, too.
+    """
+    port, token = _free_port(), secrets.token_hex(8)
+    _set(folder, "apputils-extension/notification", fetchNews="false", checkForUpdates=False)
+    if whole:
+        _set(folder, "notebook-extension/tracker", windowingMode="none")
+    command = ["jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
     command += ["--LabApp.expose_app_in_browser=True", f"--LabApp.user_settings_dir={folder / 'settings'}"]
     command += [f"--LabApp.workspaces_dir={folder / 'workspaces'}", "--allow-root"]
     base = f"http://127.0.0.1:{port}"
-    with (folder / "lab.log").open("wb") as log:
+    with _serving(command, folder, f"{base}/api?token={token}", env):
+        yield f"{base}/lab/tree/{{}}?token={token}&reset"
+
+
+def _set(folder: Path, plugin: str, **values: object) -> None:
+    file = folder / "settings" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(values), encoding="utf-8")
+
+
+@contextmanager
+def voila(folder: Path, env: dict[str, str] | None = None) -> Iterator[str]:
+    """A Voilà server on `folder`. Gives the address of its pages; each visit runs the notebook afresh."""
+    port = _free_port()
+    command = ["voila", "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}", f"--Voila.root_dir={folder}"]
+    base = f"http://127.0.0.1:{port}"
+    with _serving(command, folder, f"{base}/voila/files/__probe__", env):  # which starts no kernel
+        yield f"{base}/voila/render/{{}}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def _serving(command: list[str], folder: Path, url: str, env: dict[str, str] | None) -> Iterator[None]:
+    """A server in `folder`, from the time that `url` answers to the end of the block. command: a module, its options."""
+    command = [sys.executable, "-m", *command]
+    with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env={**os.environ, **(env or {})})
     try:
-        _await(f"{base}/api?token={token}", server)
-        yield f"{base}/lab/tree/{{}}?token={token}&reset"
+        _await(url, server)
+        yield
     finally:
         server.terminate()
         try:
@@ -58,9 +87,13 @@ def _await(url: str, server: subprocess.Popen) -> None:
         try:
             urllib.request.urlopen(url, timeout=5).close()
             return
+        except urllib.error.HTTPError as e:  # an answer, too: Voilà hands out no such file
+            if e.code < 500:
+                return
+            time.sleep(0.2)
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             time.sleep(0.2)
-    raise AssertionError("JupyterLab did not start")
+    raise AssertionError("the server did not start")
 
 
 @contextmanager

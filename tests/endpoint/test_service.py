@@ -169,7 +169,9 @@ def test_a_cache_folder_that_can_not_be_made_is_bad_usage(tmp_path, monkeypatch)
 
 def state_of(pid, url, path, create_time=None):
     facts = {"pid": pid, "create_time": create_time or psutil.Process(pid).create_time(), "url": url}
-    path.write_text(json.dumps(facts | {"prefix": rest.LOCAL_PREFIX, "sdk_version": "2", "models": []}), encoding="utf-8")
+    path.write_text(
+        json.dumps(facts | {"prefix": rest.LOCAL_PREFIX, "sdk_version": "2", "models": []}), encoding="utf-8"
+    )
     return path
 
 

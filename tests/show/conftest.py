@@ -1,7 +1,7 @@
 import pytest
-from made_rows import sample_rows
 
 from slmbench.records import to_frame
+from support.made_rows import sample_rows
 
 
 @pytest.fixture(scope="session")

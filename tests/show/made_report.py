@@ -3,10 +3,9 @@
 import re
 from types import SimpleNamespace
 
-from made_rows import PROMPTS
-
 from slmbench.records import to_frame
 from slmbench.show import report
+from support.made_rows import PROMPTS
 
 PLAN = {
     "models": ["qwen2.5-0.5b"],

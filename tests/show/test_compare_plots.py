@@ -1,11 +1,11 @@
 """Models side by side: ratios with the zone of a tie, and a panel a prompt."""
 
 import pytest
-from made_rows import request
 
 from slmbench.analyse import compare, outliers, stats
 from slmbench.records import to_frame
 from slmbench.show import alt, plots, theme
+from support.made_rows import request
 
 
 def collections(ax, gid):

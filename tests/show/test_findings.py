@@ -4,12 +4,12 @@ import dataclasses
 import json
 
 import pytest
-from made_rows import request, sweep_rows
 
 from slmbench import calibrate
 from slmbench.analyse import compare, outliers
 from slmbench.records import to_frame
 from slmbench.show import findings, text
+from support.made_rows import request, sweep_rows
 
 
 def cells(table):

@@ -1,9 +1,8 @@
 """Several numbers of requests at once: each is a measurement of its own."""
 
-from made_rows import request, sweep_rows
-
 from slmbench.records import to_frame
 from slmbench.show import levels
+from support.made_rows import request, sweep_rows
 
 
 def test_the_levels_are_those_of_timed_requests():

@@ -9,10 +9,10 @@ import ipywidgets
 import nbclient
 import nbformat
 import pytest
-from made_rows import request, sample_rows, sweep_rows
 from PIL import Image
 
 from slmbench.show import live, plots
+from support.made_rows import request, sample_rows, sweep_rows
 
 PARENT = {"content": {"allow_stdin": True}}
 

@@ -1,11 +1,11 @@
 """Which reply a timeline is of."""
 
 import pytest
-from made_rows import request, streamed
 
 from slmbench.errors import UsageError
 from slmbench.records import to_frame
 from slmbench.show import picks
+from support.made_rows import request, streamed
 
 
 def chosen(rows, **given):

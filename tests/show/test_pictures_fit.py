@@ -5,12 +5,12 @@ import itertools
 import warnings
 
 import pytest
-from made_rows import request, streamed, sweep_rows
 from matplotlib.text import Text
 from PIL import Image
 
 from slmbench.records import to_frame
 from slmbench.show import plots, theme
+from support.made_rows import request, streamed, sweep_rows
 
 KINDS = [*plots.KINDS]
 LOOKS = (("light", "normal"), ("dark", "projector"))  # the ground changes no place

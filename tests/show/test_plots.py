@@ -3,12 +3,12 @@
 import warnings
 
 import pytest
-from made_rows import request, sample_rows
 
 from slmbench.analyse import outliers, stats
 from slmbench.errors import UsageError
 from slmbench.records import to_frame
 from slmbench.show import alt, plots, theme
+from support.made_rows import request, sample_rows
 
 LONG = "deepseek-r1-distill-qwen-7b-generic-gpu-int4-rtn-block-32:3"
 KINDS = [*plots.KINDS]

@@ -3,9 +3,9 @@ import subprocess
 import sys
 
 import pytest
-from made_rows import request
 
 from slmbench.show.progress import ConsoleProgress, is_due
+from support.made_rows import request
 
 
 class Terminal(io.StringIO):

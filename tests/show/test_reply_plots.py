@@ -1,10 +1,10 @@
 """The timeline of a reply: a tick a chunk, the first token named, the gaps ringed."""
 
 import pytest
-from made_rows import streamed
 
 from slmbench.records import to_frame
 from slmbench.show import alt, plots, theme
+from support.made_rows import streamed
 
 
 def collections(ax, gid):

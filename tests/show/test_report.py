@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import mistune
 import pytest
 from made_report import PLAN, page_of, pictures_in, section, write
-from made_rows import PROMPTS, request, sample_rows
 
 from slmbench.analyse import stats
 from slmbench.records import COLUMNS, DERIVED, to_frame
 from slmbench.show import report
+from support.made_rows import PROMPTS, request, sample_rows
 
 render = mistune.create_markdown(escape=False, plugins=["table", "strikethrough", "url"])
 
@@ -124,7 +124,7 @@ def test_an_empty_run_has_a_report():
 def test_prompts_stand_in_the_order_of_the_plan():
     page = page_of(sample_rows())
     lines = section(page, "## By prompt").splitlines()[3:]
-    prompts = list(dict.fromkeys(line.split(" | ")[0].strip("| ").replace("\\", "") for line in lines if line))
+    prompts = list(dict.fromkeys(re.sub(r"[\\`]", "", line.split(" | ")[0].strip("| ")) for line in lines if line))
     assert prompts == list(PROMPTS)
     assert len([line for line in lines if line]) == 12
 

@@ -3,7 +3,8 @@
 import csv
 
 from made_report import PLAN, RESOURCES, page_of, section, write
-from made_rows import request, sample_rows, sweep_rows
+
+from support.made_rows import request, sample_rows, sweep_rows
 
 
 def test_nothing_measured_has_no_pictures(tmp_path):

@@ -1,11 +1,11 @@
 """The concurrency curve: throughput against the wait, a point a level."""
 
 import pytest
-from made_rows import request, sweep_rows
 
 from slmbench.analyse import traffic
 from slmbench.records import to_frame
 from slmbench.show import alt, plots
+from support.made_rows import request, sweep_rows
 
 
 def curves(ax):

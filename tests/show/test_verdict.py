@@ -1,11 +1,11 @@
 """The headline claims what the intervals allow, and not more."""
 
 import pytest
-from made_rows import request, sweep_rows
 
 from slmbench.analyse import compare, stats
 from slmbench.records import to_frame
 from slmbench.show import verdict
+from support.made_rows import request, sweep_rows
 
 
 def headline(rows):

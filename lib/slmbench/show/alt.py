@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from slmbench.analyse import compare, outliers, stats, traffic
 from slmbench.errors import UsageError
 from slmbench.records import UNITS
-from slmbench.show import picks
-from slmbench.show.text import number
+from slmbench.show import picks, theme
+from slmbench.show.text import number, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +36,7 @@ OPENINGS = {
     "ratios": "{Column} of models in pairs: ratios with their 95 % intervals.",
     "acceleration": "{base} and {other} compared prompt by prompt.",
 }
+NAME = 60  # characters of a model's name in a caption
 COLUMNS = {"ecdf": "ttft_s", "speed": "decode_tps", "concurrency_curve": "ttft_s"}  # of the others: latency_s
 
 
@@ -43,7 +44,12 @@ def describe(frame: pd.DataFrame, kind: str, **options: Any) -> str:
     """The picture `kind` in a few sentences: what is drawn, then the numbers to be read from it.
 
     kind: a name in `plots.KINDS`. options: those the picture was drawn with (column, base, other, by).
+    returns: one line without what a terminal or a page would obey.
     """
+    return plain(_described(frame, kind, **options))
+
+
+def _described(frame: pd.DataFrame, kind: str, **options: Any) -> str:
     if kind not in OPENINGS:
         raise UsageError(
             f"kind={kind!r} is no picture; expected one of {', '.join(OPENINGS)}", "kind='latency_by_model'"
@@ -137,7 +143,7 @@ def positions(frame: pd.DataFrame) -> pd.Series:
 
 def absent(values: Mapping[str, pd.Series]) -> str:
     """Names the models without a value, "" when there is none."""
-    missing = [str(model) for model, sample in values.items() if not len(sample)]
+    missing = [theme.wrap(str(model), NAME, 1) for model, sample in values.items() if not len(sample)]
     return f"Not measured: {', '.join(missing)}." if missing else ""
 
 
@@ -208,7 +214,10 @@ def levels_note(points: pd.DataFrame, limits: Iterable[tuple[str, float]] = (), 
 def client_bound_note(points: pd.DataFrame) -> str:
     """How many requests, by load, the client could not keep up with; "" for none."""
     bound = points[points["client_bound"] > 0].to_dict("records")
-    where = ", ".join(f"{p['client_bound']} of {p['n_ok'] + p['n_failed']} at {level(p)} ({p['model']})" for p in bound)
+    where = ", ".join(
+        f"{p['client_bound']} of {p['n_ok'] + p['n_failed']} at {level(p)} ({theme.wrap(p['model'], NAME, 1)})"
+        for p in bound
+    )
     return f"Hollow: client bound, the limit may be this client's and not the server's: {where}." if where else ""
 
 

@@ -10,6 +10,7 @@ from slmbench.analyse import outliers, stats
 from slmbench.analyse.decide import GAP
 from slmbench.analyse.outliers import OUTLIER_RULE
 from slmbench.show import alt, parts, picks, theme
+from slmbench.show.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 PROMPTS_SHOWN = 20
 LANES_SHOWN = 12  # of one panel and of a forest plot; half of it on a projector
+LOG_MAX = 300.0  # of a ratio: beyond it, a float ends
 NARROWEST = 1.25  # ends of the axis of ratios, if no interval reaches further
 FURTHEST = 4.0  # how far behind the furthest ratio an interval is still drawn
 VERDICTS = {"faster": ("^", True), "slower": ("v", True), "tie": ("s", True), "can't tell": ("o", False)}
@@ -84,7 +86,7 @@ def acceleration(
     parts.rows(ax, [theme.wrap(str(prompt), parts.width(ax)) for prompt in medians.index])
     parts.legend(ax, marks, dict.fromkeys((base, other), f"n = {len(both)}"))
     short = max(len(base), len(other)) <= 19  # a name that was cut would lose what tells the two apart
-    title = f"{other} / {base}" if short else "Second / first"
+    title = plain(f"{other} / {base}") if short else "Second / first"
     title += f"\n{alt.ratio_text(both['ratio'], column)}" if len(both) else ""
     note = "Marks: medians per prompt. Ratio: geometric mean over pairs with the same prompt, load and round"
     note += "; below 1 the second is faster." if column.endswith("_s") else "."
@@ -141,7 +143,7 @@ def _ratio_axis(ax: Axes, lines: list[Mapping[str, Any]]) -> None:
 
     def reach(*names: str) -> float:
         logs = [abs(math.log(line[name])) for line in lines for name in names if line[name] > 0]
-        return max((size for size in logs if math.isfinite(size)), default=0.0)
+        return max((min(size, LOG_MAX) for size in logs if math.isfinite(size)), default=0.0)
 
     end = math.exp(min(reach("ratio_low", "ratio_high", "ratio"), reach("ratio") + math.log(FURTHEST)) * 1.08)
     end = max(end, NARROWEST)

@@ -131,6 +131,7 @@ class LiveChart:
         from IPython.display import display
 
         self._text = ipywidgets.Label(self.line())  # a Label runs no HTML, whatever a model is called
+        self._text.add_class("mathjax_ignore")  # but it shows formulas, such as $x$
         self._image = ipywidgets.Image(value=self._png(), format="png", layout={"max_width": "100%"})
         self._box = ipywidgets.VBox([self._text, self._image], layout={"align_items": "flex-start"})
         self._box.add_class("bench-live")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from slmbench.analyse import stats
 from slmbench.show import alt, theme
+from slmbench.show.text import plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -263,7 +264,7 @@ def caption(ax: Axes, note: str) -> None:
     """Words below the picture, where it has a figure for itself and a layout that keeps room for them."""
     if note and len(ax.figure.axes) == 1 and ax.figure.get_layout_engine():
         width = int(ax.figure.get_figwidth() * 72 / (0.56 * caption_size()))
-        words = ax.figure.supxlabel(textwrap.fill(note, width), x=0.01, ha="left", fontsize=caption_size())
+        words = ax.figure.supxlabel(textwrap.fill(plain(note), width), x=0.01, ha="left", fontsize=caption_size())
         words.set(**data_text())
 
 

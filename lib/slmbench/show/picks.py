@@ -94,8 +94,11 @@ def _check(name: str, value: str | None, known: pd.Series) -> None:
 def _reply(model: str, row: pd.Series) -> Reply:
     ttfa, tokens, speed = (None if row[c] != row[c] else row[c] for c in ("ttfa_s", "output_tokens", "decode_tps"))
     chunks = row["chunk_s"]
-    chars = row["chunk_chars"] if isinstance(row["chunk_chars"], list) else [1] * len(chunks)
-    channels = row["chunk_channel"] if isinstance(row["chunk_channel"], list) else ["answer"] * len(chunks)
+    chars, channels = row["chunk_chars"], row["chunk_channel"]
+    if not isinstance(chars, list) or len(chars) != len(chunks):  # a record from elsewhere may hold anything
+        chars = [1] * len(chunks)
+    if not isinstance(channels, list) or len(channels) != len(chunks):
+        channels = ["answer"] * len(chunks)
     number_of_round = -1 if row["round"] != row["round"] else int(row["round"])
     tokens = None if tokens is None else int(tokens)
     return Reply(

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_SIGNS = "=+-@＝＋－＠"  # the wide ones, too: set for such letters, a spreadsheet takes one for the other
 MISSING = "n/a"
 JOINERS = "\u200c\u200d"
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
-_MARKS = re.compile(r"[\\`*\[\]|~$#]|(?<![^\W_])_|_(?![^\W_])")  # _ inside a word marks nothing
-_LINKS = re.compile(r"(?i):(?=//)|(?<=www)\.")
+_MATH = r"(?P<math>(?:\$|\\(?=[()\[\]]|begin\b|(?:eq)?ref\b))+)"  # what MathJax takes for the ends of formulas
+_BLOCK = r"(?P<number>\A\d{1,9}(?=[.)](?:\s|\Z)))|\A[-+=](?=[-+=\s]|\Z)"  # a list, a rule, a line under a heading
+_MARKS = re.compile(rf"{_MATH}|{_BLOCK}|[\\`*\[\]|~#]|(?<![^\W_])_|_(?![^\W_])")  # _ inside a word marks nothing
+_LINKS = re.compile(r"(?i):(?=//)|(?<!:)/(?=/\S)|(?<=www)\.")
+# what stands before a sign need not keep it from the start of a cell: importers trim spaces, and lose what is not seen
+_FORMULA = re.compile(rf"[\t\r\n]|[\s\x00-\x1f\x7f\u00ad\u200b-\u200f\u2060\ufeff]*[{re.escape(FORMULA_SIGNS)}]")
 
 
 def plain(text: str, keep: str = "") -> str:
@@ -29,11 +33,21 @@ def plain(text: str, keep: str = "") -> str:
 
 
 def markdown(text: object) -> str:
-    """Any value as one line of Markdown that shows its characters: no HTML, image, link, code or end of a cell."""
+    """Any value as one line of Markdown that shows its characters: no HTML, image, link, list or end of a cell.
+
+    What begins or ends a formula stands as code: JupyterLab looks for formulas in the finished page, where no \\ is
+    left, but never in code. (GitHub still makes a link of a mail address, which asks for nothing by itself.)
+    """
     line = " ".join(plain(str(text)).split())
-    line = _MARKS.sub(r"\\\g<0>", line)
+    line = _MARKS.sub(_shown, line)
     line = "".join(_ENTITIES.get(c, c) for c in line)
     return _LINKS.sub(lambda match: f"&#{ord(match[0])};", line)  # GitHub makes links of bare addresses
+
+
+def _shown(mark: re.Match[str]) -> str:
+    if mark["math"]:
+        return f"`{mark[0]}`"
+    return f"{mark[0]}\\" if mark["number"] else f"\\{mark[0]}"
 
 
 def fenced(text: str) -> str:
@@ -76,17 +90,30 @@ def _cell(value: object) -> str:
 def csv(frame: pd.DataFrame) -> bytes:
     """A frame as CSV: UTF-8, a header, lists as JSON, no cell that a spreadsheet takes for a formula.
 
-    Strings that begin with one of FORMULA_STARTS get a ' in front; numbers are left alone, as are the raw values in
-    `rows.jsonl`. No byte-order mark: it would become part of the first column's name in most readers. (Excel asks
-    for the encoding under Data > From Text/CSV: 65001, UTF-8.)
+    Texts that begin with one of FORMULA_SIGNS (behind spaces and what is not seen, too), a tab or a line end get a '
+    in front; numbers are left alone, as are the raw values in `rows.jsonl`, and all that stands further inside, which
+    is no start of a cell for a reader of commas. No byte-order mark: it would become part of the first column's name
+    in most readers. (Excel asks for encoding and separator under Data > From Text/CSV: 65001, UTF-8.)
     """
     # with these line ends (RFC 4180) a lone \r inside a cell is quoted too, which Python before 3.13 forgets else
-    return frame.map(_guarded).to_csv(index=False, lineterminator="\r\n").encode("utf-8", "backslashreplace")
+    frame = frame.map(_guarded).rename(columns=_guarded)
+    return frame.to_csv(index=False, lineterminator="\r\n").encode("utf-8", "backslashreplace")
+
+
+def as_json(value: Any) -> str:
+    """JSON for a terminal or a pipe: letters as they are, what a terminal would obey as \\u…, and nothing lost.
+
+    >>> print(as_json("\x9b31m né"))
+    "\\u009b31m né"
+    """
+    page = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1)
+    kept = "\n" + JOINERS
+    return "".join(c if c.isprintable() or c in kept else json.dumps(c)[1:-1] for c in page)
 
 
 def _guarded(value: object) -> object:
     if isinstance(value, (list, dict)):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+    if isinstance(value, str) and _FORMULA.match(value):
         return f"'{value}"
     return value

@@ -92,10 +92,14 @@ def use(theme: str = "light", scale: str = "normal") -> AbstractContextManager:
 
 
 def apply(theme: str = "light", scale: str = "normal") -> None:
-    """The settings of `params` for all pictures to come: for the first cell of a notebook."""
+    """The settings of `params` for all pictures to come, and tables that show text as it is: neither $…$ as formulas,
+    nor cells of a plain `.style` as HTML (`tables.styled` does more). For the first cell of a notebook.
+    """
     import matplotlib
+    import pandas as pd
 
     matplotlib.rcParams.update(params(theme, scale))
+    pd.set_option("display.html.use_mathjax", False, "styler.html.mathjax", False, "styler.format.escape", "html")
 
 
 @functools.cache

@@ -1,0 +1,41 @@
+"""Runs in which models, prompts, replies and errors are hostile texts."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from slmbench.records import Row
+from support import hostile
+from support.made_rows import request, streamed
+
+CORPUS = hostile.corpus()
+NAME_MAX = 200  # characters; a list of models that has longer names is passed over
+
+
+def batches(found: list[hostile.Hostile], size: int) -> list[list[str]]:
+    """Texts, at most so many at a time."""
+    texts, number = [h.text for h in found], -(-len(found) // size)
+    return [texts[i::number] for i in range(number)]
+
+
+def rows_of(texts: list[str]) -> list[Row]:
+    """Each text as a model that answers each text as a prompt with one of them; as one that failed, or was skipped."""
+    rows, names = [], [text[:NAME_MAX] for text in texts]
+    for place, model in enumerate(names):
+        for number, prompt in enumerate(names):
+            reply = texts[(place + number) % len(texts)]
+            more = {"text": reply, "ttft": 0.1 * (1 + place), "order": len(rows), "finish_reason": reply}
+            rows.append(streamed(model, prompt, 0, **more))
+        rows.append(request(f"{model} failed", prompt, 0, status="server_error", error=texts[place], order=len(rows)))
+    rows.append(request(f"{names[0]} gone", None, None, status="skipped", error=texts[-1], order=len(rows)))
+    return rows
+
+
+def told_of(texts: list[str]) -> dict:
+    """What a run folder tells beside its rows."""
+    names = [text[:NAME_MAX] for text in texts]
+    entries = {n: SimpleNamespace(licence=n, size_mb=1.0, display_name=n, capabilities=(n,)) for n in names}
+    prompts = [{"id": name, "text": text} for name, text in zip(names, texts, strict=True)]
+    plan = {"prompts": prompts, "rounds": 1, "command": texts[0], "endpoint": texts[-1]}
+    resources = [{"model": name, "kind": text, "error": text} for name, text in zip(names, texts, strict=True)]
+    return {"plan": plan, "machine": {n: [n] for n in names}, "resources": resources, "entries": entries}
