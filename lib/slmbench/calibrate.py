@@ -140,11 +140,7 @@ def latest() -> Calibration | None:
     """The last calibration; None if there is none, or none of this machine, Python and version of the kit."""
     try:
         found = Calibration.from_json(path().read_text(encoding="utf-8"))
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-    ):  # none yet, or none to be read: a new one is made
+    except (OSError, ValueError, RecursionError):  # none yet, or none to be read
         return None
     return found if found.where == here() else None
 

@@ -33,3 +33,12 @@ class NothingMeasured(KitError):
     """The run ended without one measured reply (exit code 1)."""
 
     exit_code = 1
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: all that Ctrl-C sees to is seen to (exit code 143)."""
+
+
+def terminate(*_: object) -> None:
+    """What SIGTERM calls. raises: Terminated."""
+    raise Terminated

@@ -62,8 +62,13 @@ def plan_of(
         "endpoint": {"url": endpoint.base_url, "source": endpoint.source, "own": endpoint.own is not None},
         "entries": {alias: dataclasses.asdict(entry) for alias, entry in entries.items()},
         "targets": [{name: getattr(t, name) for name in known} for t in targets],
-        "versions": machine.packages(("slmbench", "foundry-local-sdk")),
+        "versions": machine.packages(("slmbench", "foundry-local-sdk")) | _runtime(endpoint),
     }
+
+
+def _runtime(endpoint: Endpoint) -> dict[str, str]:
+    """The version that the kit's own service runs, which another environment may have started."""
+    return {"foundry-local-sdk": endpoint.own.sdk_version} if endpoint.own else {}
 
 
 def _asked(settings: config.Settings, targets: Sequence[Target]) -> dict[str, Any]:

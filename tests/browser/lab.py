@@ -65,7 +65,7 @@ def _free_port() -> int:
 
 @contextmanager
 def _serving(command: list[str], folder: Path, url: str, env: dict[str, str] | None) -> Iterator[None]:
-    """A server in `folder`, from the time that `url` answers to the end of the block. command: a module, its options."""
+    """A server in `folder`, once `url` answers, to the end of the block. command: a module and its options."""
     command = [sys.executable, "-m", *command]
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env={**os.environ, **(env or {})})

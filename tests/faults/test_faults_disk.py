@@ -131,9 +131,13 @@ def test_what_stands_in_the_place_of_a_deleted_folder_is_left_alone(tmp_path, me
             shutil.rmtree(folder.path)
             folder.path.write_text("mine", encoding="utf-8")
 
-    with pytest.raises(store.StoreError, match="is gone: it was deleted"):
+    with pytest.raises(store.StoreError, match="its 3 rows were written to"):
         measure(tmp_path / "run", replace, rounds=3)
     assert (tmp_path / "run").read_text(encoding="utf-8") == "mine"
+    [beside] = tmp_path.glob("run-kept-*")
+    assert measure.acknowledged <= kept(beside)
+    rows, requests = measure(beside, rounds=3)
+    assert (len(rows), requests) == (6, 3)
 
 
 @pytest.mark.fault
@@ -181,18 +185,18 @@ def test_a_folder_that_has_become_read_only(disk, measure, fault):
 def test_two_writers(tmp_path, fault):
     """Two real runs that are to go on with one folder at the same time."""
     with Server(behaved("a:1")) as server:
-        given = {"endpoint": server.root, "models": ["a"], "rounds": 50, "warmup": 0}
+        given = {"endpoint": server.root, "models": ["a"], "rounds": 200, "warmup": 0}
         with start(tmp_path / "run", given) as first:
-            first.stdout.readline()
+            told = first.stdout.readline()
             with start(tmp_path / "run", given) as second:
                 said = second.communicate(timeout=60)[1]
             assert second.returncode != 0 and "is being written by another run" in said
-            told = first.communicate(timeout=60)[0]
-            assert first.returncode == 0
+            told += first.stdout.read()
+            assert first.wait(60) == 0
         rows = store.read(tmp_path / "run").rows
-    assert len(finished(tmp_path / "run")) == len(rows) == len(server.posts) == 200 and twice(tmp_path / "run") == []
+    assert len(finished(tmp_path / "run")) == len(rows) == len(server.posts) == 800 and twice(tmp_path / "run") == []
     acknowledged = {(cell, int(attempt)) for cell, attempt, *_ in map(str.split, told.splitlines())}
-    assert len(acknowledged) == 199  # the first line was read before
+    assert len(acknowledged) == 800
     fault("a second run writes to the same folder", 1, acknowledged, kept(tmp_path / "run"))
 
 

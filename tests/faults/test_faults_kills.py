@@ -5,6 +5,8 @@ import signal
 
 import pytest
 
+from slmbench import store
+from slmbench.records import OK
 from support.killing import finished, kept, kill_again_and_again, twice
 from support.tiny import service_with_tiny
 
@@ -56,5 +58,7 @@ def test_signals_that_ask_it_to_end(tiny, tmp_path, name, streams, fault):
     found = kill_again_and_again(tmp_path / "run", given, 4, seed=2, how=getattr(signal, name))
     assert (found.lost, found.rerun, twice(tmp_path / "run"), found.orphans, found.torn) == (set(), 0, [], 0, 0)
     assert found.kills == 4
+    statuses = {row.status for row in store.read(tmp_path / "run").rows}
+    assert "interrupted" in statuses and statuses <= {OK, "interrupted", "truncated"}
     said = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM"}[name]
     fault(f"{said}, {streams} at once", found.kills, found.acknowledged, kept(tmp_path / "run"))

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from slmbench import config, runner
+from slmbench.errors import terminate
 
 
 class Acks:
@@ -34,7 +35,7 @@ class Acks:
 
 
 def main(folder: str, given: dict) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as the command line does
+    signal.signal(signal.SIGTERM, terminate)  # as the command line does
     settings = config.settings(environ={}, **given)
     resume = (Path(folder) / "plan.json").exists()
     runner.run(

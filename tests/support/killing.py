@@ -19,6 +19,7 @@ from slmbench import store
 from slmbench.records import OK
 
 ACKS = Path(__file__).with_name("acks.py")
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way to end a process
 START_S = 60  # for the first row
 LONGEST_S = 0.4  # from the first row of a life to its end
 
@@ -41,7 +42,7 @@ def start(folder: Path, given: dict) -> subprocess.Popen:
 
 
 def kill_again_and_again(
-    folder: Path, given: dict, kills: int, *, seed: int = 0, how: int = signal.SIGKILL, longest_s: float = LONGEST_S
+    folder: Path, given: dict, kills: int, *, seed: int = 0, how: int = KILL, longest_s: float = LONGEST_S
 ) -> Killed:
     """Start the run, end it after its first row and a random time, compare; so often, and then to its end.
 

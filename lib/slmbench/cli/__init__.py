@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from slmbench import __version__
 from slmbench.cli import arguments
 from slmbench.cli.arguments import Parser
-from slmbench.errors import KitError
+from slmbench.errors import KitError, Terminated, terminate
 from slmbench.show.text import plain
 
 EPILOG = """\
@@ -143,16 +143,13 @@ def main(words: Sequence[str] | None = None) -> None:
         given, more = parser.parse_known_args(words)
         if more:
             raise parser.verbs[given.verb].unknown(more)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an ordinary exit: what was started is stopped
+        signal.signal(signal.SIGTERM, terminate)
         room, name = given.call
         code = getattr(importlib.import_module(f"slmbench.cli.{room}"), name)(given)
     except KitError as e:
         print(plain(f"slmbench{verb}: {e}", keep="\n"), file=sys.stderr)
         code = e.exit_code
-    except KeyboardInterrupt:
-        print(
-            "\nslmbench: stopped; what was measured is kept. To go on: the same command with --out FOLDER --resume.",
-            file=sys.stderr,
-        )
-        code = 130
+    except KeyboardInterrupt as e:
+        print("slmbench: stopped; what was measured is kept.", file=sys.stderr)
+        code = 143 if isinstance(e, Terminated) else 130
     sys.exit(code)

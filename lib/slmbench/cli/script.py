@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from slmbench.cli.arguments import Parser, out as out_folder
-from slmbench.errors import KitError
+from slmbench.errors import KitError, Terminated, terminate
 from slmbench.show.text import plain
 
 __all__ = ["Parser", "aloud", "endpoint_options", "out_folder", "run_script", "shown"]
@@ -25,15 +25,15 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
     for stream in sys.stdout, sys.stderr:  # a reply in any script must not end in an encoding error (Windows cp1252)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, terminate)
     try:
         code = main() or 0
     except KitError as e:
         aloud(str(e))
         code = e.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as e:
         aloud("\nStopped. What was measured is kept in the run folder.")
-        code = 130
+        code = 143 if isinstance(e, Terminated) else 130
     sys.exit(code)
 
 

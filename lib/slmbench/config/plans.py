@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+BY_TOOL = "the foundry tool's service"
 RUNTIME = "foundry-local-sdk"
 GROWS = ("rounds", "loads")  # may grow, as models may be added
 # What may change, as it does not alter what a request measures.
@@ -103,6 +104,8 @@ def _said(name: str, plan: Mapping[str, Any]) -> Any:
         return value
     if value.get("own"):
         return "the kit's own service"
+    if value.get("source") == BY_TOOL:  # which gives it another port whenever it likes
+        return BY_TOOL
     root = str(value.get("url")).rstrip("/").removesuffix("/v1").removesuffix("/catalogs/local")
     return root.replace("//localhost", "//127.0.0.1", 1)
 

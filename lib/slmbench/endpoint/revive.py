@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import psutil
@@ -44,14 +45,14 @@ def revive(endpoint: Endpoint, targets: Sequence[Target]) -> Revival | None:
     raises: ServiceError where the kit's own was stopped by hand, or does not start.
     """
     if endpoint.own:
-        return _own(endpoint, endpoint.own)
+        return _own(endpoint, endpoint.own, targets)
     return _foundry(endpoint, targets) if any(t.load_url for t in targets) else None
 
 
-def _own(endpoint: Endpoint, was: service.Service) -> Revival | None:
+def _own(endpoint: Endpoint, was: service.Service, targets: Sequence[Target]) -> Revival | None:
     found = _awaited(service.status) if was.process() else service.status()  # busy is not gone
     if found and (found.pid, found.create_time) == (was.pid, was.create_time):
-        return None
+        return _unloaded(endpoint, targets)
     memory_mb = round(psutil.virtual_memory().available / machine.MB)
     how = "did not answer any more" if was.process() else service.end_of(was)
     facts: dict[str, Any] = {"pid": was.pid, "memory_available_mb": memory_mb, "log": service.last_words()}
@@ -65,6 +66,11 @@ def _own(endpoint: Endpoint, was: service.Service) -> Revival | None:
     else:
         back = "it had been started again"
     said = f"the service (pid {was.pid}) {how}; {back} at {found.url} (pid {found.pid})"
+    if found.sdk_version != was.sdk_version:
+        raise service.ServiceError(
+            f"{said}, with another version of the runtime ({was.sdk_version} -> {found.sdk_version}).",
+            f"have the service of version {was.sdk_version} back",
+        )
     endpoint.own = found
     return _gone_to(endpoint, found.url, said, {**facts, "url": found.url})
 
@@ -89,18 +95,25 @@ def _gone_to(endpoint: Endpoint, root: str, said: str, facts: dict[str, Any]) ->
 
 def _foundry(endpoint: Endpoint, targets: Sequence[Target]) -> Revival | None:
     """A Foundry Local service that is not the kit's: it may be back, with nothing loaded, or at another address."""
-    if endpoint.gone:
-        return None
-    loaded = _awaited(lambda: _loaded(endpoint, targets))
+    look = partial(_loaded, endpoint, targets)
+    loaded = look() if endpoint.gone else _awaited(look)  # one that stayed away is not waited for again
     if loaded is not None:
-        said = f"the service at {endpoint.root} had been started again: its models were not loaded"
-        here = all(t.id in loaded for t in targets if t.load_url)
-        return None if here else Revival(said, endpoint.root, endpoint.root)
-    found = _elsewhere(endpoint)
+        endpoint.gone = False
+        return _unloaded(endpoint, targets, loaded)
+    found = None if endpoint.gone else _elsewhere(endpoint)
     if found is None:
         endpoint.gone = True
         return None
     return _gone_to(endpoint, found, f"the service had moved from {endpoint.root} to {found}", {})
+
+
+def _unloaded(endpoint: Endpoint, targets: Sequence[Target], loaded: list[str] | None = None) -> Revival | None:
+    """A service that answers, and has not what was loaded: it was started again, or somebody has unloaded it."""
+    loaded = _loaded(endpoint, targets) if loaded is None else loaded
+    if loaded is None or all(t.id in loaded for t in targets if t.load_url):
+        return None
+    said = f"the service at {endpoint.root} had lost its models: it was started again, or they were unloaded"
+    return Revival(said, endpoint.root, endpoint.root)
 
 
 def _elsewhere(endpoint: Endpoint) -> str | None:

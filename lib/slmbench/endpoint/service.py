@@ -28,6 +28,7 @@ from slmbench.errors import KitError, UsageError
 
 PORT = 5273
 PORTS_TRIED = 100
+WANTED_TRIES = 10
 READY_S = 60.0
 HOME_CURE = "set SLMBENCH_HOME to a folder that you may write to"
 STOP_S = 12.0
@@ -167,12 +168,15 @@ def start(port: int | None = None, *, say: Callable[[str], None] = print) -> tup
 def stop(state: Path | None = None) -> bool:
     """End the kit's service and leave nothing behind. returns: whether one was running."""
     state = state or state_file()
-    service = _read(state)
-    if service and state == state_file():  # a run that uses it is not to start it again
-        _stopped_file().write_text(json.dumps([service.pid, service.create_time]), encoding="utf-8")
-    found = _end(service)
-    state.unlink(missing_ok=True)
-    return found
+    lock = FileLock(paths.home() / "service.lock") if paths.home().is_dir() else contextlib.nullcontext()
+    with lock:  # not while a run starts it
+        service = _read(state)
+        if service and state == state_file():  # a run that uses it is not to start it again
+            with contextlib.suppress(OSError):
+                _stopped_file().write_text(json.dumps([service.pid, service.create_time]), encoding="utf-8")
+        found = _end(service)
+        state.unlink(missing_ok=True)
+        return found
 
 
 @contextmanager
@@ -196,7 +200,9 @@ def alone(alias: str, model_cache: str | None = None) -> Iterator[Service]:
 
 def _free_port(wanted: int | None) -> int:
     """wanted: a port that must be free, 0 for any, None for PORT or the next free one. raises: ServiceError."""
-    for port in [wanted] if wanted is not None else range(PORT, PORT + PORTS_TRIED):
+    for number, port in enumerate([wanted] * WANTED_TRIES if wanted is not None else range(PORT, PORT + PORTS_TRIED)):
+        if wanted is not None and number:
+            time.sleep(0.05)  # a process that was killed holds its port for a moment
         with socket.socket() as probe:
             if os.name != "nt":
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free

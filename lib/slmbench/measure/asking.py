@@ -12,6 +12,7 @@ from typing import Any
 
 from slmbench import secret
 from slmbench.config import Settings
+from slmbench.errors import KitError
 from slmbench.measure import asks, stream
 from slmbench.measure.asks import Ask, Revival, Target, cell_of
 from slmbench.measure.host import HostCpu
@@ -58,19 +59,16 @@ class Asking:
         s = self.settings
         began_s = time.time()
         self.host.mark()
+        reply, kept = None, len(self.folder.rows)
         try:
             reply = stream.ask(
                 self.url(ask), self.payload(ask), stream=s.stream, deadline_s=s.deadline_s, headers=self.headers
             )
-        except KeyboardInterrupt:
-            row = self._row_of(ask, status="interrupted", error="stopped from here", started_at=_utc(began_s))
-            self.keep(row)
-            raise
-        kept = len(self.folder.rows)
-        try:
             return self.take(ask, reply)
         except KeyboardInterrupt:
-            if len(self.folder.rows) == kept:
+            if reply is None:
+                self.keep(self._row_of(ask, status="interrupted", error="stopped from here", started_at=_utc(began_s)))
+            elif len(self.folder.rows) == kept:
                 self.take(ask, reply)
             raise
 
@@ -86,8 +84,14 @@ class Asking:
             intended_at=intended_at,
             host_cpu_pct=self.host.pct_since(reply.started_at_s),
         )
-        if row.status in UNLOADED and (reply.started_at_s < self.back_at_s or self.has_restarted(ask.target.alias)):
-            row.flags.append(RESTARTED)
+        if row.status in UNLOADED:
+            try:
+                if reply.started_at_s < self.back_at_s or self.has_restarted(ask.target.alias):
+                    row.flags.append(RESTARTED)
+            except KitError:  # and it does not come back
+                row.flags.append(RESTARTED)
+                self.keep(row)
+                raise
         # what was still under way when the model was given up ends well too late
         if ask.phase == "timed" and not self.gave_up(ask.target):
             alias = ask.target.alias
@@ -110,7 +114,9 @@ class Asking:
     def skip_rest(self, ask: Ask, last: Row) -> Iterator[Row]:
         """Of a model that was given up."""
         ends = self.ends[ask.target.alias]
-        why = f"the service ended {ends} times while it was asked" if ends else f"{GIVE_UP_AFTER} failed in a row"
+        why = f"{GIVE_UP_AFTER} failed in a row"
+        if ends >= GIVE_UP_AFTER:
+            why = f"the service ended {ends} times while it was asked"
         yield from self.skip(ask.target, f"{why}; the last: {last.error}", ask.load_index)
 
     def keep(self, row: Row) -> Row:

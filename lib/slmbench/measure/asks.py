@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from slmbench.config import Prompt, Settings
 from slmbench.errors import UsageError
 from slmbench.measure import stream
-from slmbench.records import OK, Row
+from slmbench.records import OK, RESTARTED, Row
 
 RETRIED_4XX = ("http_408", "http_429")  # the others are refused again whenever they are asked
 
@@ -171,6 +171,8 @@ def may_be_retried(row: Row) -> bool:
     """Whether the same request may fare better the next time; the rule by which a resumed run asks again, and 429."""
     if row.status in (OK, "skipped", "interrupted"):
         return False
+    if RESTARTED in row.flags:
+        return True
     return row.status in RETRIED_4XX or not row.status.startswith("http_4")
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from slmbench.config import Settings
+from slmbench.errors import KitError
 from slmbench.measure import asks, precision, stream
 from slmbench.measure.arrivals import due_times
 from slmbench.measure.asking import Asking
@@ -19,7 +20,7 @@ from slmbench.measure.holding import Holding
 from slmbench.measure.reader import Reader
 from slmbench.measure.wire import Wire
 from slmbench.records import Row
-from slmbench.store import RunFolder
+from slmbench.store import RunFolder, StoreError
 
 
 def run(
@@ -153,11 +154,12 @@ class _Bench:
                         if not dropped.isdisjoint(timed):
                             yield from self.asking.skip_rest(ask, row)
                     elif came_back:  # perhaps elsewhere
-                        dropped = reader.drop()
-                        waiting.difference_update(dropped)
+                        waiting.difference_update(dropped := reader.drop())
                         to_send.extendleft(sorted(dropped, reverse=True))
                         send()
-            except (KeyboardInterrupt, GeneratorExit):
+            except StoreError:
+                raise
+            except (KeyboardInterrupt, GeneratorExit, KitError):  # whatever ends the run: what was sent has a row
                 if taken and len(self.folder.rows) == kept:
                     keep(*taken)
                 for left in reader.stop():

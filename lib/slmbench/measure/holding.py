@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from slmbench.errors import KitError
-from slmbench.measure.asking import RESTARTED, Asking, now
+from slmbench.measure.asking import Asking, now
 from slmbench.measure.asks import Ask, Loader, Target
 from slmbench.records import Row
 
@@ -22,6 +22,8 @@ class Holding:
         self.asking, self.loader, self.say = asking, loader, say
         asking.has_restarted = self._came_back
         self.held: list[Target] = []
+        self._loaded: dict[str, Target] = {}  # of these, by alias, what the service has been seen to have
+        self._stale = False  # the service came back, and has not been given its models again yet
         self._load_index = 0
 
     def have(self, targets: Sequence[Target], load_index: int, *, afresh: bool) -> Iterator[Row]:
@@ -30,22 +32,24 @@ class Holding:
         One that can't be loaded becomes a skipped row. Where the service ends meanwhile, all are loaded again.
         raises: KitError where the service does not come back.
         """
-        self.held, self._load_index = list(targets), load_index
+        self.held, self._load_index, self._stale = list(targets), load_index, False
         left = list(self.held)
         while left:
-            target = left[0]
-            returned = yield from self._one(target, afresh=afresh)
-            if returned:
-                afresh, left = False, self._wanted()
+            yield from self._one(left[0], afresh=afresh)
+            if self._stale:
+                self._stale, afresh, left = False, False, self._wanted()
             else:
                 left.pop(0)
+        self.asking.back_at_s = time.time()  # what was sent while they were being loaded says nothing of a model
 
     def after(self, row: Row) -> Generator[Row, None, bool]:
         """Where the service ended in a request that failed: the models are loaded again.
 
         returns: whether it had ended, and is back. raises: KitError where it does not come back.
         """
-        if RESTARTED not in row.flags and not (row.status in SUSPECT and self._came_back(row.model)):
+        if row.status in SUSPECT:
+            self._came_back(row.model)
+        if not self._stale:
             return False
         yield from self.have(self._wanted(), self._load_index, afresh=False)
         return True
@@ -53,8 +57,7 @@ class Holding:
     def _wanted(self) -> list[Target]:
         return [t for t in self.held if not self.asking.gave_up(t)]
 
-    def _one(self, target: Target, *, afresh: bool) -> Generator[Row, None, bool]:
-        """returns: whether the service ended meanwhile, and is back."""
+    def _one(self, target: Target, *, afresh: bool) -> Iterator[Row]:
         settings, load_index = self.asking.settings, self._load_index
         try:
             self._load(target, afresh=afresh)
@@ -64,22 +67,25 @@ class Holding:
                 why = f"the service ended {self.asking.ends[target.alias]} times" if came_back else str(e)
                 yield from self.asking.skip(target, f"it can't be loaded: {why}", load_index)
                 self.asking.lost.add(target.alias)
-            return came_back
+            return
         for number in range(settings.warmup):
             ask = Ask(target, settings.prompts[0], "warmup", number, load_index)
             row = self.asking.measure(ask)
             yield row
-            if row.status in SUSPECT and self._came_back(target.alias):
+            if row.status in SUSPECT:
+                self._came_back(target.alias)
+            if self._stale:
                 if self.asking.gave_up(target):
                     yield from self.asking.skip_rest(ask, row)
-                return True
-        return False
+                return
 
     def _load(self, target: Target, *, afresh: bool) -> None:
         at = self.asking.now_at(target)
+        self._loaded.pop(target.alias, None)
         if afresh:
             self.loader.unload(at)
         load_s = self.loader.load(at)
+        self._loaded[target.alias] = target
         if load_s is not None:
             what = {"kind": "load", "model": target.alias, "load_index": self._load_index, "load_s": round(load_s, 6)}
             self.asking.folder.append_resource({**what, "at": now()})
@@ -89,9 +95,10 @@ class Holding:
 
         alias: the model that was being asked or loaded.
         """
-        found = self.loader.revive([self.asking.now_at(t) for t in self.held])
+        found = self.loader.revive([self.asking.now_at(t) for t in self._loaded.values()])
         if found is None:
             return False
+        self._loaded, self._stale = {}, True
         self.asking.ends[alias] += 1
         self.asking.back_at_s = time.time()
         self.asking.returns.append(found)

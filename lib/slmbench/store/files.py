@@ -53,9 +53,10 @@ def sync_folder(path: Path) -> None:
 
     Nothing where a folder can't be opened (Windows) or its file system can't do this.
     """
-    if os.name == "nt":
+    try:
+        folder = os.open(path, os.O_RDONLY)
+    except PermissionError:
         return
-    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     except OSError as e:

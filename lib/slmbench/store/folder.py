@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import shlex
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,16 @@ class RunFolder:
     """
 
     def __init__(self, path: Path, lock: FileLock, about: Mapping[str, Any]):
-        self.path, self.name = path, path.name
+        self.path, self.name, self._opened_at = path, path.name, path
         self._lock, self._about = lock, about
         self.rows = [row.light() for row in read_rows(path / ROWS)]  # before anything is opened: it may refuse
-        self._files = {name: open_append(path / name) for name in (ROWS, "resources.jsonl")}
-        sync_folder(path)
+        with contextlib.ExitStack() as undo:
+            self._files = {}
+            for name in (ROWS, "resources.jsonl"):
+                self._files[name] = open_append(path / name)
+                undo.callback(os.close, self._files[name])
+            sync_folder(path)
+            undo.pop_all()
         self._at_close: list[Callable[[], object]] = []
         self.attempts: dict[str, int] = {}
         self.finished: set[str] = set()
@@ -64,7 +70,7 @@ class RunFolder:
         there = check_place(path, resume=resume)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path / ".lock")
+            lock = FileLock(path / ".lock", thread_local=False)  # `close` may come from another thread
             lock.acquire(timeout=0)
         except Timeout as e:
             raise StoreError(f"{path} is being written by another run.", "wait for it, or name another folder") from e
@@ -95,8 +101,11 @@ class RunFolder:
     @property
     def resume_command(self) -> str:
         """What goes on with this run: its own command, with this folder."""
-        command = self._about["plan.json"].get("command", "slmbench run")
-        return f"{command} --out {shlex.quote(str(self.path))} --resume   ({NOTEBOOK})"
+        words = shlex.split(self._about["plan.json"].get("command", "slmbench run"))
+        words += ["--out", str(self.path), "--resume"]
+        old, new = (str(place / "prompts.json") for place in (self._opened_at, self.path))  # prompts kept in the folder
+        words = [new if word == old else word for word in words]
+        return f"{subprocess.list2cmdline(words) if os.name == 'nt' else shlex.join(words)}   ({NOTEBOOK})"
 
     def append(self, row: Row) -> None:
         """On disk when this returns. raises: StoreError (a full disk, a deleted folder); earlier rows stay whole.
@@ -104,15 +113,23 @@ class RunFolder:
         After a KeyboardInterrupt in here the row is either whole and among `rows`, or nowhere.
         """
         rows, size = len(self.rows), os.fstat(self._files[ROWS]).st_size
+        before = self.attempts.get(row.cell), row.cell in self.finished
         try:
             self._write(ROWS, row.to_json())
-            self.rows.append(row.light())
             self._note(row)
+            self.rows.append(row.light())
         except KeyboardInterrupt:
-            del self.rows[rows:]
-            os.ftruncate(self._files[ROWS], size)
+            if len(self.rows) == rows:
+                os.ftruncate(self._files[ROWS], size)
+                self._forget(row.cell, *before)
             raise
         self._follow()
+
+    def _forget(self, cell: str, attempt: int | None, finished: bool) -> None:
+        self.attempts.pop(cell, None)
+        if attempt is not None:
+            self.attempts[cell] = attempt
+        (self.finished.add if finished else self.finished.discard)(cell)
 
     def append_resource(self, record: Mapping[str, Any]) -> None:
         self._write("resources.jsonl", json.dumps(record, ensure_ascii=True, allow_nan=False))
@@ -160,13 +177,22 @@ class RunFolder:
         if place:
             self.path = place.parent
             return
-        try:
-            self._bring_back()
-        except OSError as e:
-            found = f"{self.path} is gone: it was deleted, or moved where it can't be followed ({e.strerror})"
-            raise StoreError(f"{found}.", "look for it; what was measured is in its rows.jsonl") from e
-        found = f"{self.path} was deleted while the run wrote to it; its {len(self.rows)} rows were written back."
-        raise StoreError(found, f"to go on: {self.resume_command}")
+        gone = self.path
+        for self.path in (gone, gone.with_name(f"{gone.name}-kept-{os.getpid()}")):  # what stands there is not ours
+            try:
+                self._bring_back()
+            except OSError as e:
+                fault = e
+                continue
+            where = "written back" if self.path == gone else f"written to {self.path}"
+            found = f"{gone} was deleted while the run wrote to it; its {len(self.rows)} rows were {where}."
+            raise StoreError(found, f"to go on: {self.resume_command}")
+        self.path = gone
+        raise StoreError(
+            f"{gone} was deleted while the run wrote to it, and its {len(self.rows)} rows can't be written back: "
+            f"{fault.strerror}.",
+            "another --out",
+        ) from fault
 
     def _bring_back(self) -> None:
         """Write a deleted folder anew, from the files that are still open here. raises: OSError if one is there."""
