@@ -135,7 +135,7 @@ class RunFolder:
         self._write("resources.jsonl", json.dumps(record, ensure_ascii=True, allow_nan=False))
 
     def at_close(self, call: Callable[[], object]) -> None:
-        """Have something called before the folder is closed, while it can still be written, by the thread that closes it."""
+        """Have something called by the thread that closes the folder, before that, while it can still be written."""
         self._at_close.append(call)
 
     def _note(self, row: Row) -> None:
