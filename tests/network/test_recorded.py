@@ -91,7 +91,8 @@ def test_what_a_run_may_do(call):
 
 LEAVES = """
 import socket
-socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(("192.0.2.1", 9))  # sends nothing: it only names the address
+# sends nothing: it only names the address, also where there is no way to it
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect_ex(("192.0.2.1", 9))
 socket.socket(socket.AF_INET, socket.SOCK_DGRAM).bind(("0.0.0.0", 0))
 """
 IN_A_CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]], start_new_session=True)"

@@ -133,7 +133,7 @@ def status(given: argparse.Namespace) -> int:
 def _loaded(side: str = rest.LOCAL_PREFIX) -> set[str]:
     """Ids of loaded models. side: "" for the catalogue's, which out of its reach takes seconds to answer."""
     running = service.status()
-    return set(rest.get(f"{running.url}{side}/models/loaded")) if running else set()
+    return set(rest.loaded_ids(f"{running.url}{side}/models")) if running else set()
 
 
 def calibrate(given: argparse.Namespace) -> int:

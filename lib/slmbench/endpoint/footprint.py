@@ -54,7 +54,10 @@ def footprint(target: Target) -> dict[str, Any]:
 
 def _model_cache(target: Target) -> str:
     """Where the service that has this catalogue model keeps its downloads. raises: RestError."""
-    return rest.get(f"{target.load_url.removesuffix('/models')}/status")["modelCachePath"]
+    told = rest.get(f"{target.load_url.removesuffix('/models')}/status")
+    if not (isinstance(told, dict) and isinstance(told.get("modelCachePath"), str)):
+        raise rest.RestError("protocol_error", "the service does not say where it keeps its models")
+    return told["modelCachePath"]
 
 
 def _memory(pid: int, when: str) -> dict[str, float | None]:

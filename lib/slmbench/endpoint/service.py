@@ -115,10 +115,12 @@ def _read(state: Path) -> Service | None:
         known = json.loads(state.read_text(encoding="utf-8"))
         names = ("pid", "create_time", "url", "prefix", "sdk_version")
         found = Service(*(known[n] for n in names), models=tuple(known["models"]), state=state)
-        return found if HERE.fullmatch(found.url) and found.prefix == rest.LOCAL_PREFIX else None
+        here = HERE.fullmatch(found.url) and found.prefix == rest.LOCAL_PREFIX
+        numbers = isinstance(found.pid, int) and found.pid > 0 and isinstance(found.create_time, int | float)
+        return found if here and numbers and all({"alias", "id"} <= m.keys() for m in found.models) else None
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):  # a torn or foreign file tells nothing about a service
+    except (ValueError, KeyError, TypeError, AttributeError):  # a torn or foreign file tells nothing about a service
         return None
 
 
