@@ -1,75 +1,21 @@
-"""The service under faults, for real, on the tiny model: the run goes on, or ends in words that say how to go on."""
+"""The kit's own service under faults, for real, on the tiny model: the run goes on, or ends in words that say how."""
 
 import os
 import signal
-import sys
-import time
 from collections import Counter
 
-import psutil
 import pytest
 
-from slmbench import config, paths, runner, store
-from slmbench.endpoint import connect, find, resolve, revive, service, tool
+from slmbench.endpoint import find, revive, service
 from slmbench.errors import KitError
 from slmbench.measure import holding
 from slmbench.measure.flight import Flight
 from slmbench.records import OK
 from support.killing import kept
-from support.tiny import free_port, service_with_tiny
+from support.reviving import ENDED, TINY, at, kill, restarts
+from support.tiny import free_port
 
 pytestmark = pytest.mark.timeout(120)
-TINY = ("tiny", "tiny-b")
-ENDED = ("refused", "connection_error", "truncated")
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    """The kit's service with two tiny models, for one test."""
-    with service_with_tiny(tmp_path / "home", *TINY) as running:
-        yield running
-
-
-@pytest.fixture
-def measure(tmp_path):
-    """Run a plan; `then(number, row)` is called between two rows. Gives (run folder read, what was said).
-
-    measure.acknowledged: (cell, attempt) of every row that the run has said to be kept.
-    """
-
-    def run(then=lambda *_: None, *, resume=False, endpoint=None, models=TINY, **given):
-        said = []
-        settings = config.settings(models=list(models), prompts=["One?", "Two?"], endpoint=endpoint, **given)
-        found = connect(settings.endpoint, say=said.append)
-        targets = resolve(found, settings.models, config.read_models())
-        with runner.open_run(settings, found, targets, out=tmp_path / "run", resume=resume) as folder:
-            for number, row in enumerate(
-                runner.measure(settings, found, targets, folder, memory=False, say=said.append)
-            ):
-                run.acknowledged.add((row.cell, row.attempt))
-                then(number, row)
-        return store.read(tmp_path / "run"), said
-
-    run.acknowledged = set()
-    return run
-
-
-KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way to end a process
-
-
-def kill(how=KILL):
-    running = service.status()
-    os.kill(running.pid, how)
-    while how == KILL and running.process():
-        time.sleep(0.01)
-
-
-def at(number, call):
-    return lambda n, _: call() if n == number else None
-
-
-def restarts(run):
-    return [r for r in run.resources if r["kind"] == "restart"]
 
 
 @pytest.mark.fault
@@ -240,84 +186,3 @@ def test_a_service_that_ends_again_and_again_ends_the_run(measure, monkeypatch):
     monkeypatch.setattr(holding, "RETURNS_MAX", 2)
     with pytest.raises(KitError, match="has ended 3 times in this run"):
         measure(lambda _, row: kill() if row.status == OK and row.phase == "timed" else None, rounds=15, max_tokens=8)
-
-
-@pytest.mark.fault
-def test_somebody_elses_service_is_loaded_again_after_its_restart(tiny, measure, monkeypatch, tmp_path, fault):
-    """A Foundry Local service that is not the kit's own: here the kit's, without the file that tells so."""
-    monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "other"))
-
-    def restart():
-        with monkeypatch.context() as patched:
-            patched.setenv("SLMBENCH_HOME", str(tmp_path / "home"))
-            kill()
-            service.start(tiny.port, say=lambda _: None)
-
-    run, _ = measure(at(5, restart), endpoint=tiny.base_url, rounds=3, max_tokens=8)
-    assert "had lost its models: it was started again, or they were unloaded" in restarts(run)[0]["error"]
-    assert Counter(r.status for r in run.rows if r.phase == "timed") == {OK: 11, "http_400": 1}
-    [lost] = [r for r in run.rows if r.status == "http_400"]
-    assert lost.flags == ["service_restarted"]  # so that it is asked again, as other 4xx are not
-    run, _ = measure(endpoint=tiny.base_url, rounds=3, max_tokens=8, resume=True)
-    assert [r.status for r in run.rows if r.cell == lost.cell] == ["http_400", OK]
-    fault("a service of somebody else is started again", 1, measure.acknowledged, kept(run.path))
-
-
-def test_somebody_elses_service_that_stays_away_is_not_waited_for_twice(tiny, measure, monkeypatch, tmp_path):
-    monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "other"))
-    monkeypatch.setattr(revive, "WAIT_S", 0.3)
-    looks = []
-    loaded = revive._loaded
-    monkeypatch.setattr(revive, "_loaded", lambda *asked: looks.append(1) or loaded(*asked))
-    run, said = measure(at(5, lambda: os.kill(tiny.pid, KILL)), endpoint=tiny.base_url, rounds=4, max_tokens=8)
-    assert Counter(r.status for r in run.rows if r.phase == "timed")["skipped"] == 2
-    assert {r.status for r in run.rows[6:]} <= {*ENDED, "skipped"}
-    assert len(looks) <= 12 and restarts(run) == []
-    assert "To go on with them" in said[-1]
-
-
-def test_the_tools_service_is_found_at_its_new_address(tiny, measure, monkeypatch, tmp_path):
-    """The `foundry` program is made up; the service is real."""
-    monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "other"))
-    monkeypatch.setattr(revive, "WAIT_S", 0.3)
-    where = [tiny.url]
-    monkeypatch.setattr(tool, "running_service", lambda: where[0])
-
-    def move():
-        with monkeypatch.context() as patched:
-            patched.setenv("SLMBENCH_HOME", str(tmp_path / "home"))
-            kill()
-            where[0] = service.start(free_port(), say=lambda _: None)[0].url
-
-    run, _ = measure(at(5, move), rounds=3, max_tokens=8)
-    assert restarts(run)[0]["error"] == f"the service had moved from {tiny.url} to {where[0]}"
-    assert Counter(r.status for r in run.rows if r.phase == "timed")[OK] == 11
-
-
-@pytest.mark.fault
-@pytest.mark.real
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits the memory of a running process")
-def test_out_of_memory_is_one_models_affair(tmp_path, monkeypatch, measure, fault):
-    """The real models in the real runtime, which is allowed too little memory for the second one."""
-    models, home = paths.home() / "models", tmp_path / "home" / "models"
-    home.mkdir(parents=True)
-    names = ("smollm2-135m-int4", "smollm2-135m-int8")
-    for name in names:
-        (home / name).symlink_to(models / name)
-    monkeypatch.setenv("SLMBENCH_HOME", str(home.parent))
-    running, _ = service.start(free_port(), say=lambda _: None)
-    process = psutil.Process(running.pid)
-
-    def limit():
-        """Once the first model has answered, as much more as it may need, and less than the second one does."""
-        most = process.memory_info().vms + 100_000_000
-        process.rlimit(psutil.RLIMIT_AS, (most, most))
-
-    try:
-        run, _ = measure(at(0, limit), rounds=2, max_tokens=8, models=names)
-    finally:
-        service.stop()
-    assert [r.status for r in run.rows if r.model == names[1]] == ["skipped"]
-    assert [r.status for r in run.rows if r.model == names[0]] == [OK] * 5
-    assert "it can't be loaded" in next(r.error for r in run.rows if r.status == "skipped")
-    fault("the memory does not suffice for the second model", 1, measure.acknowledged, kept(run.path))

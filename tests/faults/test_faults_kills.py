@@ -28,25 +28,15 @@ def plan(tiny, rounds, **more):
 @pytest.mark.fault
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
+@pytest.mark.parametrize("streams", [1, 4])
 @kills
-def test_kill_9(tiny, tmp_path, kills, fault):
-    found = kill_again_and_again(tmp_path / "run", plan(tiny, 12 * kills), kills)
+def test_kill_9(tiny, tmp_path, kills, streams, fault):
+    rounds = (12 if streams == 1 else 20) * kills  # more than so many lives get done
+    found = kill_again_and_again(tmp_path / "run", plan(tiny, rounds, concurrency=streams), kills, seed=streams)
     assert (found.lost, found.rerun, twice(tmp_path / "run"), found.orphans) == (set(), 0, [], 0)
     assert found.kills >= 0.9 * kills
-    assert len(finished(tmp_path / "run")) == 2 * 4 * 12 * kills
-    fault("the run is killed (kill -9), one request at a time", found.kills, found.acknowledged, kept(tmp_path / "run"))
-
-
-@pytest.mark.fault
-@pytest.mark.timeout(1200)
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
-@kills
-def test_kill_9_with_several_streams(tiny, tmp_path, kills, fault):
-    found = kill_again_and_again(tmp_path / "run", plan(tiny, 20 * kills, concurrency=4), kills, seed=1)
-    assert (found.lost, found.rerun, twice(tmp_path / "run"), found.orphans) == (set(), 0, [], 0)
-    assert found.kills >= 0.9 * kills
-    assert len(finished(tmp_path / "run")) == 2 * 4 * 20 * kills
-    fault("the run is killed (kill -9), four streams", found.kills, found.acknowledged, kept(tmp_path / "run"))
+    assert len(finished(tmp_path / "run")) == 2 * 4 * rounds
+    fault(f"kill -9, {streams} at once", found.kills, found.acknowledged, kept(tmp_path / "run"))
 
 
 @pytest.mark.fault

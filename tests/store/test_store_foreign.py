@@ -9,20 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from made_runs import PLAN, opened, row
+from made_runs import PLAN
 
 from slmbench import paths, store
 from support.server import Server
 
 PLAIN = ("plan.json", "machine.json", "resources.jsonl")
-
-
-@pytest.fixture
-def run(tmp_path):
-    with opened(tmp_path / "run") as folder:
-        folder.append(row(1, latency_s=1.0))
-        folder.append_resource({"kind": "load", "model": "a", "load_s": 1.5})
-    return folder.path
 
 
 def refusal(path):

@@ -2,9 +2,8 @@
 
 import json
 
-import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from made_runs import PLAN, opened, row
+from made_runs import PLAN
 
 from slmbench import paths, store
 from slmbench.show import findings
@@ -13,14 +12,6 @@ PLAIN = ("plan.json", "machine.json", "resources.jsonl")
 QUICK = settings(
     max_examples=100, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-@pytest.fixture
-def run(tmp_path):
-    with opened(tmp_path / "run") as folder:
-        folder.append(row(1, latency_s=1.0))
-        folder.append_resource({"kind": "load", "model": "a", "load_s": 1.5})
-    return folder.path
 
 
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=9)

@@ -55,12 +55,13 @@ def _own(endpoint: Endpoint, was: service.Service, targets: Sequence[Target]) ->
         return _unloaded(endpoint, targets)
     memory_mb = round(psutil.virtual_memory().available / machine.MB)
     how = "did not answer any more" if was.process() else service.end_of(was)
-    facts: dict[str, Any] = {"pid": was.pid, "memory_available_mb": memory_mb, "log": service.last_words()}
+    facts: dict[str, Any] = {"pid": was.pid, "memory_available_mb": memory_mb}
     if found is None and service.was_stopped(was):
         found = _awaited(service.status)
         if found is None:
             raise service.ServiceError("The service was stopped while a run used it.", "slmbench serve")
     if found is None:
+        facts["log"] = service.last_words()  # of the one that ended: a new one begins a new log
         found, fresh = _started(was.port)
         back = "started again" if fresh else "it had been started again"
     else:

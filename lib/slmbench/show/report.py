@@ -5,12 +5,12 @@ All of them are derived from the rows and can be made again at any time; each is
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from slmbench import store
 from slmbench.analyse import stats, traffic
 from slmbench.show import alt, findings, picks, plots, sections, text, theme
 from slmbench.show.levels import labelled, levels, name, only
@@ -70,7 +70,7 @@ def write(
     page = markdown(frame, **told)
     files = {"benchmark_report.md": page.encode("utf-8", "backslashreplace")} | files
     for file, content in files.items():
-        _put(folder / file, content)
+        store.write_bytes(folder / file, content)
     for file in {f"{picture.name}.png" for picture in PICTURES} - files.keys():
         (folder / file).unlink(missing_ok=True)  # of an earlier report, and of what this one has nothing to show
     return [folder / file for file in files]
@@ -190,13 +190,3 @@ def _tables(frame: pd.DataFrame, resources: Sequence[Mapping], entries: Mapping[
 
 def _plain_facts(machine: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in machine.items() if name != "calibration"}
-
-
-def _put(path: Path, content: bytes) -> None:
-    """Writes a file whole: a reader sees the old one or the new one."""
-    half = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        half.write_bytes(content)
-        half.replace(path)
-    finally:
-        half.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from slmbench.store.checks import check_place, check_resume
-from slmbench.store.files import StoreError, write_json, write_text
+from slmbench.store.files import StoreError, write_bytes, write_json, write_text
 from slmbench.store.folder import RunFolder
 from slmbench.store.frames import frame
 from slmbench.store.reading import Run, read, read_calibration, run_folder
@@ -22,6 +22,7 @@ __all__ = [
     "read",
     "read_calibration",
     "run_folder",
+    "write_bytes",
     "write_json",
     "write_text",
 ]
