@@ -1,5 +1,6 @@
 """Tables as an attendee makes them: what plain pandas shows of hostile texts, and what pandas' styles would run."""
 
+import re
 from html.parser import HTMLParser
 
 import matplotlib
@@ -48,17 +49,21 @@ def frames():
     return {"cells": cells, "columns": names, "index": names.T, "levels": cells.set_index(["text", "n"])}
 
 
+@pytest.mark.parametrize("formulas", [True, False], ids=["pandas as it is", "as the notebook sets it"])
 @pytest.mark.parametrize(("name", "frame"), frames().items(), ids=frames())
-def test_a_styled_table_holds_no_tag_but_its_own(name, frame):
+def test_a_styled_table_holds_no_tag_but_its_own(name, frame, formulas):
     style = tables.styled(frame)
-    for page in (style.to_html(), style.format(precision=1).to_html()):
+    with pd.option_context("styler.html.mathjax", formulas):
+        pages = style.to_html(), style.format(precision=1).to_html()
+    for page in pages:
         found = Tags(page)
         assert found.tags <= TAGS, name
         assert found.events == []
         words = "\n".join(found.words)
         assert all(hostile.is_readable(text, words) for text in TEXTS)
         assert hostile.commands(page) == []
-        assert 'class="tex2jax_ignore mathjax_ignore"' in page
+        classes = re.findall(r'<table id="[^"]*" class="([^"]*)"', page)
+        assert [set(found.split()) for found in classes] == [{"tex2jax_ignore", "mathjax_ignore"}]
 
 
 def test_a_style_without_the_kit_does_run_them():
