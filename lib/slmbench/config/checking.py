@@ -30,7 +30,7 @@ _SHIPPED = {
 }
 # Of run folders: a run reads its own back, and must not have to load the validator for it. Their schemas have no
 # patterns, and nothing else that `_misfits` does not know.
-_OF_RUNS = ("plan.schema.json", "machine.schema.json", "resource.schema.json")
+_OF_RUNS = ("plan.schema.json", "machine.schema.json", "resource.schema.json", "score.schema.json")
 
 
 def nearest(name: str, choices: Iterable[str], n: int = 3) -> list[str]:
