@@ -1,5 +1,6 @@
 """What a run folder keeps so that the run can be asked for again, and reported on as it was."""
 
+import dataclasses
 import shlex
 from pathlib import Path
 
@@ -66,10 +67,28 @@ def test_the_command_leads_to_the_prompts_from_any_folder(tmp_path, monkeypatch,
     plan = store.read("run").plan
     monkeypatch.chdir("elsewhere")
     again = config.read_prompts(parsed(plan["command"]).prompts)
-    assert [(p.id, p.text, p.aspects, p.weight) for p in again] == [
-        (p.id, p.text, p.aspects, p.weight) for p in asked.prompts
+    assert [(p.id, p.text, p.aspects, p.weight, p.checks) for p in again] == [
+        (p.id, p.text, p.aspects, p.weight, p.checks) for p in asked.prompts
     ]
     assert (tmp_path / "run" / "prompts.json").exists() == kept
+
+
+def test_a_run_from_before_its_prompts_had_checks_goes_on_and_takes_them_up(tmp_path):
+    [prompt, *_] = config.read_prompts("rag4")
+    bare = dataclasses.replace(prompt, checks=())
+    with Server(behaved("a:1")) as server:
+
+        def run(resume, **given):
+            asked = settings(endpoint=server.root, models=("a",), warmup=0, **given)
+            return runner.run(asked, MODELS, out=tmp_path / "run", resume=resume, say=lambda _: None)
+
+        old = run(False, prompts=(bare,), rounds=1).plan
+        done = run(True, prompts=(prompt,), rounds=1)
+        assert (len(server.posts), len(done.rows)) == (1, 1)
+        assert old["hash"] == done.plan["hash"]
+        assert "checks" not in old["prompts"][0]
+        assert config.prompt_from(done.plan["prompts"][0]) == prompt
+        assert [r.round for r in run(True, prompts=(bare,), rounds=2).rows] == [0, 1]
 
 
 def test_what_was_known_of_the_models_is_kept_with_the_plan(tmp_path):

@@ -114,7 +114,7 @@ def _named(settings: config.Settings) -> bool:
 def _prompts_json(prompts: Sequence[config.Prompt]) -> dict[str, Any]:
     """Prompts in the form of data/prompts.json. A rubric that only its own file knows is left out: it scores."""
     rubrics = config.read_rubrics()
-    fields = [{k: v for k, v in dataclasses.asdict(p).items() if v not in (None, ())} for p in prompts]
+    fields = [{k: v for k, v in p.to_dict().items() if v not in (None, [])} for p in prompts]
     return {"sets": {"run": [{k: v for k, v in f.items() if k != "rubric" or v in rubrics} for f in fields]}}
 
 

@@ -1,6 +1,5 @@
 """The main notebook as an attendee runs it: JupyterLab, Run All, on the real models."""
 
-import shutil
 from pathlib import Path
 
 import lab
@@ -17,7 +16,11 @@ SHOTS = Path(__file__).parents[2] / "test-results"
 def test_run_all_ends_without_an_error_and_the_chart_moves(tmp_path):
     from slmbench.endpoint import service
 
-    shutil.copy(Path(__file__).parents[2] / "notebooks" / NAME, tmp_path)
+    notebook = nbformat.read(Path(__file__).parents[2] / "notebooks" / NAME, 4)
+    [parameters] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    assert 'rounds: str = "auto"' in parameters.source
+    parameters.source = parameters.source.replace('rounds: str = "auto"', "rounds: str = 1")  # all of them take long
+    nbformat.write(notebook, tmp_path / NAME)
     ran_before = service.status() is not None
     SHOTS.mkdir(exist_ok=True)
     try:

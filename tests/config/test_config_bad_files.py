@@ -12,6 +12,10 @@ def prompt(**more):
     return {"id": "a", "text": "t"} | more
 
 
+def checked(*checks, **more):
+    return in_set(prompt(**({"aspects": ["in two sentences"], "checks": list(checks)} | more)))
+
+
 def in_set(*prompts, **top):
     return {"sets": {"s": list(prompts)}} | top
 
@@ -56,6 +60,37 @@ BAD_PROMPTS = {
     "weight is null": (in_set(prompt(weight=None)), ["sets.s[0].weight", "null was found"]),
     "language is a name": (in_set(prompt(language="English")), ["sets.s[0].language", '"English"', "language tag"]),
     "unknown rubric": (in_set(prompt(rubric="defualt")), ["sets.s[0].rubric", '"defualt"', 'did you mean "default"']),
+    "no checks": (checked(), ["sets.s[0].checks", "nothing in it"]),
+    "check is a text": (checked("words"), ["sets.s[0].checks[0]", '"words" was found', "an object"]),
+    "check without kind": (checked({"max": 9}), ["checks[0]", '"kind" is missing']),
+    "check of no kind": (checked({"kind": "sentence", "max": 2}), ["checks[0].kind", 'did you mean "sentences"']),
+    "unknown check key": (checked({"kind": "words", "maximum": 9}), ["checks[0]", '"maximum"', 'did you mean "max"']),
+    "count without limits": (checked({"kind": "words"}), ["checks[0]:", "neither min nor max was found", "words"]),
+    "at least none": (checked({"kind": "items", "min": 0}), ["checks[0].min", "0 was found", "from 1 to"]),
+    "limit as text": (checked({"kind": "words", "max": "90"}), ["checks[0].max", '"90" was found', "whole number"]),
+    "limits crossed": (checked({"kind": "words", "min": 9, "max": 3}), ["checks[0].min", "9 was found", "at most 3"]),
+    "same check twice": (checked(*[{"kind": "words", "max": 9}] * 2), ["sets.s[0].checks", "stands twice"]),
+    "aspect misspelt": (
+        checked({"kind": "words", "max": 9}, {"kind": "sentences", "max": 2, "aspect": "in two sentence"}),
+        ["sets.s[0].checks[1].aspect", '"in two sentence" was found', 'did you mean "in two sentences"'],
+    ),
+    "aspect of none": (
+        checked({"kind": "repetition", "aspect": "x"}, aspects=[]),
+        ["checks[0].aspect", '"x" was found', "one of the prompt's aspects was expected"],
+    ),
+    "aspect by its number": (checked({"kind": "words", "max": 9, "aspect": 0}), ["checks[0].aspect", "0 was found"]),
+    "groups of words": (checked({"kind": "words", "max": 9, "groups": ["a"]}), ['"groups" was found', "kind words"]),
+    "keywords without groups": (checked({"kind": "keywords"}), ["checks[0]:", '"groups" is missing']),
+    "no groups": (checked({"kind": "keywords", "groups": []}), ["checks[0].groups", "nothing in it"]),
+    "no alternatives": (checked({"kind": "keywords", "groups": [[]]}), ["groups[0]", "nothing in it"]),
+    "a number as keyword": (checked({"kind": "keywords", "groups": [24]}), ["groups[0]", "24 was found", "a word or"]),
+    "blank keyword": (checked({"kind": "keywords", "groups": [["a", " "]]}), ["groups[0][1]", "a word or phrase"]),
+    "star in a word": (checked({"kind": "keywords", "groups": ["a", "b*c"]}), ["checks[0].groups[1]", '"b*c"', "a *"]),
+    "star alone": (checked({"kind": "keywords", "groups": [["a", "b *"]]}), ["checks[0].groups[0]", '"b *" was found']),
+    "more than the groups": (checked({"kind": "keywords", "groups": ["a"], "min": 2}), [".min", "2 was", "at most 1"]),
+    "a script of no name": (checked({"kind": "script", "script": "latin"}), ["checks[0].script", 'mean "Latin"']),
+    "a script of no language": (checked({"kind": "script"}), ["checks[0]:", '"script" is missing', "no language"]),
+    "limits of repetition": (checked({"kind": "repetition", "max": 1}), ["checks[0].max", "which takes aspect"]),
     "rubric without anchors": (
         in_set(prompt(), rubrics={"r": {"question": "?"}}),
         ["rubrics.r", '"anchors" is missing'],

@@ -90,6 +90,33 @@ CORPUS = {
         "an option with a level twice": (option, {"concurrency": "2,4,2"}, ["--concurrency (option)", "2 twice"]),
         "a setting twice": (models_file, b'{"run": {"rounds": 1, "rounds": 2}}', ["run:", '"rounds" stands twice']),
     },
+    "checks": {
+        "of no kind": (
+            prompts_file,
+            b'{"sets": {"s": [{"id": "a", "text": "t", "checks": [{"kind": "length", "max": 3}]}]}}',
+            ["sets.s[0].checks[0].kind", '"length" was found', "one of words, characters, sentences"],
+        ),
+        "a limit in words": (
+            prompt,
+            {"id": "a", "text": "t", "checks": [{"kind": "words", "max": "nine"}]},
+            ["prompt of a plan, checks[0].max", '"nine" was found', "a whole number"],
+        ),
+        "an aspect that there is not": (
+            prompt,
+            {"id": "a", "text": "t", "aspects": ["b"], "checks": [{"kind": "repetition", "aspect": "c\n"}]},
+            ["prompt of a plan, checks[0].aspect", '"c\\n" was found', "one of the prompt's aspects"],
+        ),
+        "a keyword that is none": (
+            prompt,
+            {"id": "a", "text": "t", "checks": [{"kind": "keywords", "groups": ["b", ["\u200b"]]}]},
+            ["prompt of a plan, checks[0].groups[1]", '"\\u200b" was found', "words were expected"],
+        ),
+        "that are none": (
+            prompt,
+            {"id": "a", "text": "t", "checks": {"kind": "words"}},
+            ["prompt of a plan, checks:", "an object was found", "a list"],
+        ),
+    },
     "unknown keys": {
         "a prompt with the schema's name of another": (
             prompts_file,
@@ -208,7 +235,7 @@ def test_it_is_refused_with_what_was_found_and_expected(tmp_path, door, given, f
 
 def test_the_corpus_has_every_class_at_more_than_one_door_and_is_large():
     doors = {kind: {door for door, _, _ in cases.values()} for kind, cases in CORPUS.items()}
-    assert len(CORPUS) == 13
+    assert len(CORPUS) == 14
     assert {kind: len(at) for kind, at in doors.items() if len(at) < 2} == {}
     assert min(map(len, CORPUS.values())) >= 3
     elsewhere = [*BAD_PROMPTS.values(), *BAD_MODELS.values(), *REFUSED.values(), *REFUSED_LOADS.values()]

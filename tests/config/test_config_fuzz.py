@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from slmbench import config
+from slmbench.config.checks import TAKES
 from slmbench.config.limits import limits, limits_text
 from slmbench.config.values import Origin, endpoint_url, folder, model_names, streams
 from slmbench.errors import UsageError
@@ -18,12 +19,23 @@ QUICK = settings(
 texts = st.text(st.characters(), max_size=20)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
 keys = texts | st.sampled_from(
-    ["sets", "rubrics", "id", "text", "aspects", "weight", "language", "rubric", "models", "run"]
+    ["sets", "rubrics", "id", "text", "aspects", "weight", "language", "rubric", "checks", "models", "run"]
 )
 anything = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4))
+checks = st.dictionaries(
+    st.sampled_from(config.Check.__slots__) | texts,
+    anything | st.sampled_from(list(TAKES)) | st.lists(texts | st.lists(texts, max_size=2), max_size=3),
+)
+limits_of = st.fixed_dictionaries({"kind": st.sampled_from(list(TAKES))}, optional={"min": scalars, "max": scalars})
 prompts = st.fixed_dictionaries(
     {"id": texts, "text": texts},
-    optional={"aspects": st.lists(texts, max_size=3) | scalars, "weight": scalars, "language": texts, "rubric": texts},
+    optional={
+        "aspects": st.lists(texts, max_size=3) | scalars,
+        "weight": scalars,
+        "language": texts,
+        "rubric": texts,
+        "checks": st.lists(checks | limits_of, max_size=3) | scalars,
+    },
 )
 nearly = st.fixed_dictionaries({"sets": st.dictionaries(texts, st.lists(prompts, max_size=3), max_size=2)})
 entries = st.dictionaries(st.sampled_from(list(config.ModelEntry.__slots__)), anything, max_size=4)

@@ -41,16 +41,10 @@ def test_models_given_as_text_and_a_folder_to_write_to(papermill, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [
+    [  # many more, without papermill's process, in test_papermill_parameters.py
         (("-p", "round", "2"), "did you mean 'rounds'"),
-        (("-p", "rounds", "0"), "rounds"),
-        (("-p", "rounds", "many"), "rounds"),
         (("-p", "models", "tiny-z"), "tiny-z"),
-        (("-p", "endpoint", "http://example.org"), "example.org"),
-        (("-p", "out", "/dev/null"), "is a file"),
         (("-p", "models", "tiny-a", "-p", "acceleration", "tiny-a,tiny-z"), "tiny-z"),
-        (("-p", "resume", "maybe"), 'resume (parameter): "maybe" was found'),
-        (("-p", "out", "5"), "out (parameter): 5 was found"),
         (("-y", "{models: [a, 1]}"), "models (parameter): 1 in place 2 was found"),
     ],
 )

@@ -51,6 +51,15 @@ def test_saving_the_same_again_changes_nothing(folder, found):
     assert (folder / "scores.jsonl").read_bytes() == before
 
 
+def test_what_checks_found_anew_takes_the_place_of_what_they_found_before(folder, found):
+    one = {"kind": "words", "name": "words", "passed": True, "found": "3", "expected": "at most 5"}
+    for told in ("3", "4"):
+        given = {"checks": [{**one, "found": told}], "explanation": "1 of 1 checks passed"}
+        scores.save(folder, [scores.score_of(found[0], scores.CODE, "checks", **given)])
+    [score] = scores.read_scores(folder)
+    assert (score.checks[0]["found"], score.earlier[0]["checks"][0]["found"]) == ("4", "3")
+
+
 def test_ids_tell_annotators_kinds_and_a_judges_orders_apart(found):
     [pair, *_] = items.pairs(found)
     ids = {
@@ -89,6 +98,7 @@ def test_a_torn_last_line_is_passed_over_and_goes_with_the_next_save(folder, fou
         ({"aspects": [1]}, r"aspects\[0\]: 1 was found"),
         ({"spent_s": -1}, r"spent_s: -1 was found"),
         ({"id": None}, r"id: null was found"),
+        ({"checks": [{"kind": "words"}]}, r'checks\[0\]: "name", "passed", "found", "expected" is missing'),
     ],
 )
 def test_a_line_that_is_no_score_is_named(folder, found, change, message):

@@ -26,7 +26,7 @@ _TYPES = {
 # validator for them (50 ms). A file that was changed in any way has another digest, and is checked.
 _SHIPPED = {
     "models.schema.json": "654eb7a6dbeedaf02097f1d46566fc3022856fa64617513976a7cb9e9e37e1f4",
-    "prompts.schema.json": "ef2443b70330b9496b5abf7d34b64d00646bb01457e79cae85ab06e50fcf5656",
+    "prompts.schema.json": "eedf8037e6827471d8f08aef37ee27c80ba11f74c77daa7c5ac3321660af1ef5",
 }
 # Of run folders: a run reads its own back, and must not have to load the validator for it. Their schemas have no
 # patterns, and nothing else that `_misfits` does not know.

@@ -24,6 +24,17 @@ _UNSAID: Mapping[str, Any] = {  # of a plan that is older than the setting
 }
 
 
+def asked(plan: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A plan without its prompts' `checks`: they say how replies are judged, and nothing of what is asked.
+
+    So a run is the same run, and can be gone on with, after its prompts were given checks.
+    """
+    prompts = plan.get("prompts")
+    if not prompts:
+        return plan
+    return {**plan, "prompts": [{k: v for k, v in prompt.items() if k != "checks"} for prompt in prompts]}
+
+
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What keeps `new` from going on with `old`, each as `name: old -> new`; [] if it asks for the same or more.
 
@@ -33,6 +44,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     >>> changes({"rounds": 2, "seed": 0}, {"rounds": 3, "seed": 1})
     ['seed: 0 -> 1']
     """
+    old, new = asked(old), asked(new)
     changed = [
         f"{name}: {_short(_said(name, old))} -> {_short(_said(name, new))}"
         for name in sorted({*old, *new} - {*FACTS})

@@ -9,6 +9,7 @@ from typing import Any
 
 from slmbench import paths
 from slmbench.config.checking import check, cure_if_missing, did_you_mean, in_file, shown
+from slmbench.config.checks import Check, checks_of, odd
 from slmbench.config.reading import MAX_BYTES, as_path, clean, faults, read_json, read_text
 from slmbench.errors import UsageError
 
@@ -30,6 +31,13 @@ class Prompt:
     weight: float = 1.0  # share in a mean quality score
     language: str | None = None  # language tag, as en or ne
     rubric: str | None = None  # a name for `read_rubrics`; None: default
+    checks: tuple[Check, ...] = ()  # what code can tell of a reply
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, as plan.json holds them; `checks` is left out if there are none."""
+        plain = {name: getattr(self, name) for name in Prompt.__slots__ if name != "checks"}
+        checks = {"checks": [check.to_dict() for check in self.checks]} if self.checks else {}
+        return {**plain, "aspects": list(self.aspects), **checks}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +71,12 @@ def read_prompts(spec: str | Path | None = None, path: str | Path | None = None)
 def prompt_from(fields: Mapping[str, Any]) -> Prompt:
     """A prompt out of plain JSON values, as plan.json holds it; fields of other versions are passed over.
 
-    raises: UsageError for a value of another kind than its field's.
+    raises: UsageError for a value of another kind than its field's, and for checks that can't be used.
     """
     cure = "Restore plan.json, or make the run again."
     check(fields, "plan.schema.json", lambda place: f"prompt of a plan, {place or 'top level'}", cure, part="prompt")
+    if found := odd(fields):
+        raise UsageError(f"prompt of a plan, {found[0]}: {found[1]}", cure)
     return _prompt({name: value for name, value in fields.items() if name in Prompt.__slots__})
 
 
@@ -146,12 +156,13 @@ def _set(file: Path, name: str | None) -> tuple[Prompt, ...]:
         )
     _refuse_same_ids(sets, file)
     _refuse_unknown_rubrics(sets, value.get("rubrics", {}), file)
+    _refuse_odd_checks(sets, file)
     return tuple(_prompt(fields) for fields in sets[name])
 
 
 def _prompt(fields: dict[str, Any]) -> Prompt:
     more = {"aspects": tuple(fields.get("aspects", ())), "weight": float(fields.get("weight", 1))}
-    return Prompt(**{**fields, **more})
+    return Prompt(**{**fields, **more, "checks": checks_of(fields)})
 
 
 def _refuse_same_ids(sets: dict[str, list[dict[str, Any]]], file: Path) -> None:
@@ -179,6 +190,14 @@ def _refuse_unknown_rubrics(sets: dict[str, list[dict[str, Any]]], own: Iterable
                 f'{clean(file)}, sets.{name}[{i}].rubric: there is no rubric "{wanted}"{did_you_mean(wanted, known)}',
                 f"The known rubrics: {', '.join(sorted(known))}. Write others under rubrics in {clean(file)}.",
             )
+
+
+def _refuse_odd_checks(sets: dict[str, list[dict[str, Any]]], file: Path) -> None:
+    for name, prompts in sets.items():
+        for i, prompt in enumerate(prompts):
+            if found := odd(prompt):
+                cure = f"Correct it in {clean(file)}; an aspect is written word for word as under aspects. {_FORM}"
+                raise UsageError(f"{clean(file)}, sets.{name}[{i}].{found[0]}: {found[1]}", cure)
 
 
 def _shipped_rubrics(file: Path) -> set[str]:

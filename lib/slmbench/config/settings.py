@@ -13,6 +13,7 @@ from typing import Any
 from slmbench.config.checking import did_you_mean, fits, misfit, schema, shown
 from slmbench.config.limits import limits
 from slmbench.config.models import ModelsFile, read_models
+from slmbench.config.plans import asked
 from slmbench.config.prompts import DEFAULT_SET, Prompt, looks_like_file, prompts_from_texts, read_prompts
 from slmbench.config.reading import as_path, clean
 from slmbench.config.together import refuse_clashes
@@ -64,7 +65,7 @@ class Settings:
         """Plain JSON values, for plan.json: models null for auto, prompts as objects, slo as {name: seconds},
         concurrency as a number where it is one."""
         plain = dataclasses.asdict(self)
-        plain["prompts"] = [{**p, "aspects": list(p["aspects"])} for p in plain["prompts"]]
+        plain["prompts"] = [prompt.to_dict() for prompt in self.prompts]
         plain["models"] = None if self.models is None else list(self.models)
         plain["slo"] = dict(self.slo)
         plain["concurrency"] = self.concurrency[0] if len(self.concurrency) == 1 else list(self.concurrency)
@@ -134,7 +135,8 @@ def unsaid(models_file: ModelsFile) -> dict[str, Any]:
 
 
 def plan_hash(settings_dict: Mapping[str, Any]) -> str:
-    """First 12 hex digits of the SHA-256 of the canonical JSON (sorted keys, no spaces, ASCII).
+    """First 12 hex digits of the SHA-256 of the canonical JSON (sorted keys, no spaces, ASCII) of what `plans.asked`
+    leaves of the settings.
 
     raises: ValueError if it holds NaN or an infinity, TypeError if it holds what JSON has no form for.
 
@@ -143,7 +145,7 @@ def plan_hash(settings_dict: Mapping[str, Any]) -> str:
     """
     import hashlib
 
-    text = json.dumps(settings_dict, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    text = json.dumps(asked(settings_dict), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:12]
 
 
