@@ -100,9 +100,10 @@ def test_with_keys_only_and_the_notebook_hears_none_of_them(shown, served):
     ana.is_at("Reply 2 of 4")
     page.keyboard.press("?")
     expect(ana.root.locator("details")).to_have_attribute("open", "")
-    for key in ("a", "b", "d", "d", "m", "x", "4", "Enter"):
+    for key in ("a", "b", "a", "d", "d", "m", "x", "4", "Enter"):
         page.keyboard.press(key)
-    assert ana.lines(2)[-1]["score"] == 4
+    line = ana.lines(2)[-1]
+    assert (line["score"], line["aspects"]) == (4, [False, True])  # a twice, and b
     ana.is_at("Reply 3 of 4")
     page.keyboard.press("u")
     ana.is_at("Reply 2 of 4 (judged already; saving changes it)")

@@ -13,6 +13,7 @@ const h = (tag, props = {}, ...children) => {
 };
 const text = (words, className, tag = "div") => h(tag, { class: className, dir: "auto" }, words);
 const typing = (node) => node?.matches?.("textarea, input[type=text]");
+const LETTERS = [..."abcdefghijklmnopqrst"]; // of aspects; u is undo
 const DOUBLE_MS = 400; // the second click of a double click is nobody's wish to judge the next reply
 
 export default {
@@ -48,6 +49,9 @@ export default {
       for (const radio of root.querySelectorAll("input[type=radio]")) radio.checked = radio.value === String(option.value);
     };
 
+    const tick = (key, plain) => plain && view.phase === "judge" && view.ticks
+      && root.querySelectorAll("input[type=checkbox]")[LETTERS.indexOf(key)];
+
     const keys = (event) => {
       if (event.altKey || event.metaKey || event.isComposing) return;
       const inText = typing(event.target);
@@ -60,6 +64,7 @@ export default {
       else if (event.key === "Enter" && view.phase === "name" && !onButton) begin();
       else if (event.key === "Enter" && plain && !onButton && view.phase === "judge") event.repeat || save();
       else if (option) choose(option);
+      else if (tick(event.key, plain)) event.repeat || tick(event.key, plain).click();
       else if (event.key === "u" && plain && view.phase !== "name") event.repeat || send("undo");
       else if (event.key === "?" && plain) help.open = !help.open;
       else done = false;
@@ -120,7 +125,8 @@ export default {
                     type: "checkbox", checked: draft.aspects[i],
                     onchange: (event) => change({ aspects: draft.aspects.map((old, j) => (j === i ? event.target.checked : old)) }),
                   }),
-                  text(aspect, "", "span"))
+                  text(aspect, "", "span"),
+                  i < LETTERS.length ? h("kbd", { "aria-hidden": "true" }, LETTERS[i]) : null)
               : text("· " + aspect))) : null,
           h("label", { class: "note" }, "Note (optional; Ctrl+Enter saves)", note()),
           picks,

@@ -140,7 +140,7 @@ class Panel(anywidget.AnyWidget):
             ],
             "aspects": [shown(aspect) for aspect in one.prompt.aspects],
             "ticks": not pair,
-            "keys": (("1 to 4" if pair else "1 to 5", "choose"), *KEYS),
+            "keys": ((("1 to 4", "choose"),) if pair else (("1 to 5", "choose"), ("a, b, c …", "tick"))) + KEYS,
             "draft": {
                 "score": draft.score,
                 "choice": draft.choice,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -46,14 +47,13 @@ def outcomes_of(scores: Sequence[Score]) -> dict[str, tuple[int, int, int]]:
 def scores_by_model(scores: Mapping[str, Sequence[int]], ax: Axes | None = None) -> Axes:
     """Every score, one line a model, with a bar at the mean. scores: as `scores_of` gives them."""
     import numpy as np
-    import pandas as pd
 
     ax = parts.axes(ax, len(scores))
     for place, values in enumerate(scores.values()):
-        look, sample = theme.look(place), pd.Series(sorted(values))
-        ax.scatter(
-            sample, parts.jitter(sample) + place, s=parts.area(1.2), color=look.color, marker=look.marker, zorder=3
-        )
+        look = theme.look(place)
+        for value, count in sorted(Counter(values).items()):  # the same score side by side, none on another
+            heights = place + min(0.09, 0.6 / count) * (np.arange(count) - (count - 1) / 2)
+            ax.scatter([value] * count, heights, s=parts.area(1), **_dot(look), zorder=3)
         style = {"color": parts.rc("text.color"), "linewidth": parts.rc("lines.linewidth"), "zorder": 4, "gid": "mean"}
         ax.vlines(np.mean(values), place - 0.32, place + 0.32, **style)
     _models(ax, {model: alt.plural(len(values), "score") for model, values in scores.items()})
@@ -63,6 +63,11 @@ def scores_by_model(scores: Mapping[str, Sequence[int]], ax: Axes | None = None)
     ax.set_title("Scores by model", loc="left", **parts.data_text())
     parts.caption(ax, "Dot: one reply. Line: mean.")
     return ax
+
+
+def _dot(look: theme.Look) -> dict[str, object]:
+    """A mark with a rim, so that neighbours which touch can be counted."""
+    return {"color": look.color, "marker": look.marker, "edgecolor": parts.rc("axes.facecolor"), "linewidth": 1.2}
 
 
 def outcomes_by_model(outcomes: Mapping[str, Sequence[int]], ax: Axes | None = None) -> Axes:
