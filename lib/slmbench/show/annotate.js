@@ -30,9 +30,8 @@ export default {
       if (what === "save") tell("Saving …");
       model.send({ do: what, turn: view.turn, draft, ...more });
     };
-    const save = () => {
-      const fresh = performance.now() - since < DOUBLE_MS;
-      if (fresh && chosen() == null) return;
+    const save = (clicked) => {
+      if (clicked && chosen() == null && performance.now() - since < DOUBLE_MS) return;
       send("save", { spent_s: (performance.now() - since - away) / 1000 });
     };
     const chosen = () => (view.task === "pair" ? draft.choice : draft.score);
@@ -131,7 +130,7 @@ export default {
           h("label", { class: "note" }, "Note (optional; Ctrl+Enter saves)", note()),
           picks,
           h("div", { class: "buttons" },
-            button("Save and next (Enter)", save, "first"), button("Undo (u)", () => send("undo")))),
+            button("Save and next (Enter)", () => save(true), "first"), button("Undo (u)", () => send("undo")))),
       ],
       done: () => [
         h("h2", { tabindex: "-1" }, view.title),
