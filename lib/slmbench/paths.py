@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 CALIBRATION = "calibration.json"  # in `home()`
-EXAMPLE = "example"  # the name of the run that ships with the kit
+EXAMPLE, QUALITY = "example", "quality"  # names of the runs that ship with the kit: to be read, and to be judged
 
 
 def home() -> Path:
@@ -29,9 +29,9 @@ def data_file(name: str) -> Path:
 
 
 def run_folder(name: Path | str) -> Path:
-    """A run by its name: `example` is the one that ships with the kit, anything else the folder of that path."""
-    if name == EXAMPLE:
-        return data_file("example_run")
+    """A run by its name: `example` and `quality` are those that ship with the kit, anything else a folder's path."""
+    if name in (EXAMPLE, QUALITY):
+        return data_file(f"{name}_run")
     try:
         return Path(name).expanduser()
     except RuntimeError:  # ~name of a user that is not there
