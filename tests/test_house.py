@@ -39,6 +39,7 @@ ROOMS = {  # room of lib/slmbench: the rooms that it may import, besides `EVERYO
     "parameters": {"config"},
     "doctor": {"config", "machine", "models", "endpoint"},
     "runner": {"records", "config", "store", "machine", "endpoint", "measure"},
+    "judging": {"config", "store", "models", "endpoint", "quality"},
     "fleet": {"config", "store", "measure", "endpoint"},
 }
 ROOMS["cli"] = {*ROOMS}

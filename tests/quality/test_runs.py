@@ -63,6 +63,12 @@ def test_what_ships_is_as_its_readme_says():
     human = [score for score in found if score.kind == scores.HUMAN]
     assert {score.item for score in human} == {item.id for item in of} and len(human) == 26
     assert {score.criteria for score in human} == {items.criteria(item.prompt, item.rubric) for item in of}
+    judge = [score for score in found if score.kind == scores.MODEL]
+    unusable = sum(score.status == scores.UNPARSABLE for score in judge)
+    pairs = len({score.item for score in judge if score.task == "pair"})
+    assert f"26 replies ({unusable} answers are no judgement" in readme and f"{pairs} pairs in both orders" in readme
+    assert {score.score for score in judge if score.score} == {1}
+    assert {score.choice == score.left for score in judge if score.choice} == {True}
     text = "".join(path.read_text(encoding="utf-8") for path in SHIPPED.iterdir())
     assert re.findall(r'"/(?:home|root|tmp|Users|work)\b[^"]*', text) == [] and os.sep not in run.path.name
 

@@ -14,7 +14,8 @@ from hypothesis import given, strategies as st
 from slmbench import store
 from slmbench.quality import items, scores
 from slmbench.store import StoreError
-from support.judged import saved
+from support.judged import run_with, saved
+from support.made_rows import request
 
 
 @pytest.fixture
@@ -207,3 +208,17 @@ def test_a_frame_has_a_line_a_score(found):
     assert list(frame["rater"]) == ["human: Ana", "code: checks"]
     assert frame["score"].iloc[0] == 3.0 and frame["score"].isna().iloc[1]
     assert len(scores.frame([])) == 0
+
+
+def test_a_model_that_comes_later_with_the_same_reply_has_its_score(folder, found):
+    plan = store.read(folder).plan
+    scores.save(folder, [human(item) for item in found])
+    with store.RunFolder.open(folder, {**plan, "models": ["a", "b", "c", "d"]}, {}, resume=True) as run:
+        run.append(request("d", "p", 99, text="a on p"))
+    kept = {tuple(s.models) for s in scores.of_run(store.read(folder))}
+    assert ("a", "d") in kept and ("d",) not in kept
+    assert ["a"] in [line["models"] for line in saved(folder)]  # as it was when it was judged
+
+
+def test_a_run_without_scores_has_none(tmp_path):
+    assert scores.of_run(store.read(run_with(tmp_path / "new", {("a", "p"): {"status": "timeout"}}))) == []

@@ -14,6 +14,7 @@ from support.made_hostile import CORPUS, NAME_MAX, batches, rows_of, told_of
 BATCHES = batches(CORPUS, 6)
 OURS = {"heading", "paragraph", "strong", "bullet_list", "list_item", "fence", "image"}
 PLAN = {"models": ["a"], "prompts": [{"id": "p", "text": "Hi"}], "rounds": 1, "max_tokens": 8, "temperature": 0.0}
+PICTURES = {f"{name}.png" for name in (*(picture.name for picture in report.PICTURES), "speed_quality")}
 OURS |= {"table", "thead", "tbody", "tr", "th", "td"}
 
 
@@ -26,9 +27,9 @@ def run(request):
 def test_a_report_is_built_of_its_own_parts(run):
     texts, page = run
     assert gfm.kinds(page) == OURS
-    assert set(gfm.pictures(page)) <= {f"{picture.name}.png" for picture in report.PICTURES}
+    assert set(gfm.pictures(page)) <= PICTURES
     headings = [t for t in gfm.pieces(page) if t.type == "heading_open"]
-    assert len(headings) == 15 + len(texts)  # the report's own, and one for each prompt
+    assert len(headings) == 16 + len(texts)  # the report's own, and one for each prompt
     assert hostile.commands(page, keep="\n\t") == []
 
 
@@ -80,7 +81,7 @@ def test_files_have_their_own_names_and_sheets_the_raw_values(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     paths = report.write(folder, to_frame(rows), **told_of(texts))
-    ours = {"benchmark_report.md", "summary.csv", "rows.csv", *(f"{picture.name}.png" for picture in report.PICTURES)}
+    ours = {"benchmark_report.md", "summary.csv", "rows.csv", *PICTURES}
     assert {p.name for p in tmp_path.rglob("*") if p.is_file()} == {p.name for p in paths} <= ours
     table = list(csv.DictReader(io.StringIO((folder / "rows.csv").read_bytes().decode(), newline="")))
     assert len(table) == len(rows)

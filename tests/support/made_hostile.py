@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+from slmbench.quality.scores import Score
 from slmbench.records import Row
 from support import hostile
 from support.made_rows import request, streamed
@@ -38,4 +40,24 @@ def told_of(texts: list[str]) -> dict:
     prompts = [{"id": name, "text": text} for name, text in zip(names, texts, strict=True)]
     plan = {"prompts": prompts, "rounds": 1, "command": texts[0], "endpoint": texts[-1]}
     resources = [{"model": name, "kind": text, "error": text} for name, text in zip(names, texts, strict=True)]
-    return {"plan": plan, "machine": {n: [n] for n in names}, "resources": resources, "entries": entries}
+    told = {"plan": plan, "machine": {n: [n] for n in names}, "resources": resources, "entries": entries}
+    return told | {"scores": scores_of(texts)}
+
+
+def scores_of(texts: list[str]) -> list[Score]:
+    """Each text as a person who scores, as a judge without a judgement, and as a judge of pairs."""
+    names, found = [text[:NAME_MAX] for text in texts], []
+    for place, text in enumerate(texts):
+        for number in (place, (place + 1) % len(names)):
+            name = names[number]
+            about = {"item": f"i{number}", "prompt_id": name, "models": [name], "explanation": text}
+            person = Score(id=f"h{place}-{number}", task="score", kind="human", annotator=text, **about)
+            found.append(replace(person, score=1 + (place + number) % 5, aspects=[True, False]))
+        about = {"kind": "model", "annotator": text, "prompt_id": names[0], "models": [names[place]]}
+        found.append(Score(id=f"m{place}", task="score", item="i0", status="unparsable", error=text, **about))
+        for left in ("first", "second"):
+            pair = {"others": [names[place - 1]], "choice": "first", "left": left}
+            found.append(Score(id=f"p{place}{left}", task="pair", item=f"p{place}", **about, **pair))
+    check = {"kind": texts[0], "name": texts[0], "passed": False, "found": texts[0], "expected": texts[-1]}
+    code = {"kind": "code", "annotator": "checks", "item": "i0", "prompt_id": names[0], "models": names}
+    return [*found, Score(id="c", task="score", checks=[{**check, "aspect": 0, "decides": True}], **code)]

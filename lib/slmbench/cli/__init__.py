@@ -7,7 +7,7 @@ import importlib
 import io
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from slmbench import __version__
 from slmbench.cli import arguments
@@ -82,6 +82,8 @@ def _parser() -> Parser:
     report = verb("report", "bench", "CSV, Markdown and pictures of run folders")
     report.add_argument("run", nargs="+", metavar="RUN", type=arguments.run)
 
+    _quality(verb)
+
     compare = verb("compare", "compare", "the same models in two runs: two machines, or GPU and CPU")
     compare.add_argument("runs", nargs=2, metavar="RUN", type=arguments.run)
     compare.add_argument("--metric", default="latency_s", metavar="NAME", help="latency_s, or ttft_s, tpot_s …")
@@ -92,6 +94,31 @@ def _parser() -> Parser:
     session.add_argument("--models", help="aliases, as a,b")
     session.add_argument("--out", metavar="DIR", type=arguments.out, help="default: runs/<time>-session in the clone")
     return parser
+
+
+def _quality(verb: Callable[[str, str, str], Parser]) -> None:
+    """Who judges replies, and how."""
+    score = verb(
+        "score", "score", "who scored a run's replies, and what that says; sheets for scoring in a spreadsheet"
+    )
+    score.add_argument("run", metavar="RUN", type=arguments.run, help="a run folder; quality: the one that ships")
+    score.add_argument("--annotator", metavar="NAME", help="who scores")
+    score.add_argument("--sheet", metavar="FILE", help="write a CSV file for this annotator to fill in")
+    score.add_argument("--read", metavar="FILE", help="take the scores out of a filled-in file")
+    score.add_argument("--replies", metavar="N", type=arguments.count, help="of --sheet: at most so many")
+    score.add_argument(
+        "--checks", action="store_true", help="have code check each reply: lengths, items, script, loops"
+    )
+    score.add_argument("--json", action="store_true")
+
+    judge = verb("judge", "judge", "have a model judge a run's replies, by the rubric; pairs in both orders")
+    judge.add_argument("run", metavar="RUN", type=arguments.run, help="a run folder; quality: the one that ships")
+    judge.add_argument("--model", metavar="ALIAS", help="the judge")
+    judge.add_argument("--pairs", action="store_true", help="pairs of replies instead of single ones")
+    judge.add_argument("--replies", metavar="N", type=arguments.count, help="at most so many replies, or pairs")
+    judge.add_argument("--again", action="store_true", help="ask also what was answered before")
+    _where(judge)
+    judge.add_argument("--json", action="store_true")
 
 
 def _where(parser: argparse.ArgumentParser) -> None:

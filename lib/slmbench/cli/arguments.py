@@ -16,7 +16,7 @@ from slmbench.config.reading import clean
 from slmbench.config.values import Origin, folder, from_text, model_names
 from slmbench.errors import UsageError
 
-PORT_MAX = 65535
+PORT_MAX, COUNT_MAX = 65535, 1_000_000
 
 
 class Parser(argparse.ArgumentParser):
@@ -100,6 +100,15 @@ def port(given: str) -> int:
     if isinstance(number, str) or not 1 <= number <= PORT_MAX:
         origin = Origin("--port", "option", "slmbench serve   (takes 5273, or the next free one)")
         raise origin.refuse(shown(number), f"a whole number from 1 to {PORT_MAX}")
+    return number
+
+
+def count(given: str) -> int:
+    """--replies. raises: UsageError for what is no number of replies."""
+    number = from_text(given, "integer")
+    if isinstance(number, str) or not 1 <= number <= COUNT_MAX:
+        origin = Origin("--replies", "option", "Change --replies, or leave it out for all; for example --replies 8")
+        raise origin.refuse(shown(number), f"a whole number from 1 to {COUNT_MAX}")
     return number
 
 

@@ -112,6 +112,7 @@ def _in_words(model: dict) -> str:
 
 
 def report(given: argparse.Namespace) -> int:
+    from slmbench.quality.scores import of_run
     from slmbench.show import report as writing
 
     for path in [store.run_folder(path) for path in given.run]:  # all are there, or nothing is written
@@ -123,6 +124,7 @@ def report(given: argparse.Namespace) -> int:
             machine=found.machine,
             resources=found.resources,
             entries=runner.entries_of(found.plan),
+            scores=of_run(found),
         )
         print(*written, sep="\n")
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ from filelock import FileLock, Timeout
 from slmbench.config.checking import check, in_file
 from slmbench.config.reading import clean, parse_json
 from slmbench.errors import UsageError
-from slmbench.quality.items import Item, Pair, criteria, identifier
-from slmbench.store import StoreError, run_folder, write_bytes
+from slmbench.quality.items import Item, Pair, criteria, identifier, items, pairs
+from slmbench.store import Run, StoreError, run_folder, write_bytes
 from slmbench.store.reading import record
 
 if TYPE_CHECKING:
@@ -107,6 +107,23 @@ def read_scores(folder: Path | str) -> list[Score]:
     raises: StoreError that names the line which is no score.
     """
     return list(_read(run_folder(folder) / SCORES))
+
+
+def of_run(run: Run) -> list[Score]:
+    """A run's scores, each with the models whose reply it is now: a run that went on may have brought another model
+    that gave the same reply. raises: as `read_scores`."""
+    texts = {item.id: item for item in items(run)} if (run.path / SCORES).exists() else {}
+    sides = {pair.id: (pair.first, pair.second) for pair in pairs(list(texts.values()))}
+    return [_renewed(score, texts, sides) for score in read_scores(run.path)]
+
+
+def _renewed(score: Score, texts: Mapping[str, Item], sides: Mapping[str, tuple[Item, Item]]) -> Score:
+    if score.item in texts:
+        return dataclasses.replace(score, models=list(texts[score.item].models))
+    if score.item in sides:
+        one, other = sides[score.item]
+        return dataclasses.replace(score, models=list(one.models), others=list(other.models))
+    return score
 
 
 def _read(path: Path) -> Iterator[Score]:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmbench import store
 from slmbench.analyse import stats, traffic
-from slmbench.show import alt, findings, picks, plots, sections, text, theme
+from slmbench.show import alt, findings, picks, plots, quality_sections, sections, speed_quality, text, theme
 from slmbench.show.levels import labelled, levels, name, only
 from slmbench.show.verdict import headline, median, p95
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from slmbench.quality.scores import Score
 
 
 class Picture(NamedTuple):
@@ -53,25 +55,33 @@ def write(
     machine: Mapping[str, Any],
     resources: Sequence[Mapping[str, Any]],
     entries: Mapping[str, Any],
+    scores: Sequence[Score] = (),
 ) -> list[Path]:
     """Writes benchmark_report.md, summary.csv, rows.csv and the pictures into the run folder.
 
     frame: from `records.to_frame`. plan, machine: what plan.json and machine.json hold. resources: one mapping a
     load of a model, with load_s, rss_before_mb … . entries: alias -> the model's entry in models.json.
+    scores: from `quality.scores.read_scores`; with them the summary and the report tell of quality.
     returns: the files written, the report first.
     """
     folder = Path(run_folder)
-    told = {"plan": plan, "machine": machine, "resources": resources, "entries": entries}
-    files = {"summary.csv": text.csv(summary(frame)), "rows.csv": text.csv(frame)}
+    told = {"plan": plan, "machine": machine, "resources": resources, "entries": entries, "scores": scores}
+    lines = summary(frame)
+    if scores:
+        lines = speed_quality.joined(lines, quality_sections.judged(scores, plan))
+    files = {"summary.csv": text.csv(lines), "rows.csv": text.csv(frame)}
     drawn = pictures(frame, plan)
+    points, who = quality_sections.chart(scores, stats.summarise(frame), plan)
     with theme.use("light"):
         for picture, rows in drawn:
             files[f"{picture.name}.png"] = theme.png(plots.draw(rows, picture.kind, **picture.options).figure)
+        if len(points):
+            files[f"{quality_sections.CHART}.png"] = theme.png(speed_quality.chart(points, who=who).figure)
     page = markdown(frame, **told)
     files = {"benchmark_report.md": page.encode("utf-8", "backslashreplace")} | files
     for file, content in files.items():
         store.write_bytes(folder / file, content)
-    for file in {f"{picture.name}.png" for picture in PICTURES} - files.keys():
+    for file in {f"{file}.png" for file in (*(p.name for p in PICTURES), quality_sections.CHART)} - files.keys():
         (folder / file).unlink(missing_ok=True)  # of an earlier report, and of what this one has nothing to show
     return [folder / file for file in files]
 
@@ -148,17 +158,21 @@ def markdown(
     machine: Mapping[str, Any],
     resources: Sequence[Mapping[str, Any]],
     entries: Mapping[str, Any],
+    scores: Sequence[Score] = (),
 ) -> str:
     """The report as a string; arguments as in `write`."""
     whole, said = stats.summarise(frame), headline(frame)
     verdicts = [line for line in said if line.startswith("**")]
     remarks = "\n".join(f"- {line}" for line in said[len(verdicts) :])
     shown = [(p, alt.describe(rows, p.kind, **p.options)) for p, rows in pictures(frame, plan)]
+    points, _ = quality_sections.chart(scores, whole, plan)
+    alone = f"![{text.markdown(speed_quality.words(points))}]({quality_sections.CHART}.png)" if len(points) else ""
     parts = {
         "# Benchmark report": [*verdicts, remarks],
         "## Comparison": _tables(frame, resources, entries),
         "### Model against model": findings.comparison(frame),
         "### Failed and skipped": sections.not_measured(whole),
+        "## Quality": quality_sections.section(scores, plan, alone),
         "## Load": findings.load(frame, plan),
         "## Precision": findings.precision(plan, resources),
         "## Pictures": [SEVERAL] * bool(shown and len(levels(frame)) > 1)

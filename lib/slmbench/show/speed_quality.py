@@ -14,6 +14,7 @@ from slmbench.show import alt, parts, theme
 from slmbench.show.text import number, plain
 
 if TYPE_CHECKING:
+    from IPython.display import Image
     from matplotlib.axes import Axes
 
 COLUMNS = ("decode_tps", "output_tps", "latency_s", "ttft_s", "tpot_s")
@@ -107,6 +108,13 @@ def chart(found: pd.DataFrame, column: str = "decode_tps", who: str = "", ax: Ax
 
 def _line(interval: bool) -> object:
     return SOLID if interval else DOTTED
+
+
+def picture(found: pd.DataFrame, who: str = "", column: str = "decode_tps") -> Image:
+    """The chart for a notebook, with `words` as its alternative text."""
+    from IPython.display import Image
+
+    return Image(theme.png(chart(found, column, who).figure), format="png", alt=words(found, column))
 
 
 def words(found: pd.DataFrame, column: str = "decode_tps") -> str:
