@@ -24,11 +24,11 @@ AUTO = "auto"
 _KINDS: Mapping[str, str] = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 
 
-def check(inputs: Sequence[str], values: Mapping[str, Any], **choices: Sequence[str]) -> None:
+def check(inputs: Sequence[str], values: Mapping[str, Any], **choices: Sequence[str] | range) -> None:
     """Hold a notebook's parameters to what its parameters cell says of them.
 
     inputs: the source of every cell run so far (IPython's `In`). values: the notebook's names (`globals()`).
-    choices: of a parameter that is one of a few words, these.
+    choices: of a parameter that is one of a few words, these; of a whole number, the range it lies in.
     raises: UsageError that names the parameter, with what was found and what was expected; for an unknown one as
         `refuse_unknown`.
     """
@@ -37,9 +37,11 @@ def check(inputs: Sequence[str], values: Mapping[str, Any], **choices: Sequence[
         if name not in values or kind is None or (name in NAMES and kind == "string"):
             continue
         value, definition = values[name], {"type": kind}
-        if name in choices:
-            definition["enum"] = list(choices[name])
-        if kind == "integer":
+        if isinstance(within := choices.get(name), range):
+            definition |= {"minimum": within.start, "maximum": within.stop - 1}
+        elif within:
+            definition["enum"] = list(within)
+        if kind == "integer" and not within:
             definition = schema("models.schema.json")["definitions"]["run"]["properties"].get(name, definition)
         origin = _origin(name, default, value, as_text=kind == "string" and name not in choices)
         refuse_faults(value, origin)

@@ -88,6 +88,10 @@ class Annotator:
         assert len({line["id"] for line in found}) == n
         return found
 
+    def lines_now(self) -> list[dict]:
+        """What is on disk at the moment."""
+        return [json.loads(line) for line in (self.folder / "scores.jsonl").read_bytes().splitlines()]
+
     def tab_in(self) -> None:
         """Press Tab until the focus is inside."""
         for _ in range(60):

@@ -14,10 +14,11 @@ from slmbench import config, parameters, store
 from slmbench.analyse import teach
 from slmbench.cli import session
 from slmbench.errors import KitError, UsageError
-from slmbench.show import theme as look
+from slmbench.show import annotate, theme as look
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 MAIN, DISTRIBUTION = session.NOTEBOOK, "session03_read_the_distribution.ipynb"
+QUALITY = "session03_score_quality.ipynb"
 CHECK = "parameters.check("
 
 
@@ -37,12 +38,12 @@ def started(name, **injected):
     """
     *above, check = cells(name, injected)
     names = {"In": ["", *above], "parameters": parameters, "look": look, "config": config, "store": store}
-    names |= {"teach": teach}
+    names |= {"teach": teach, "annotate": annotate}
     for source in above:
         if "import" not in source:
             exec(compile(source, "parameters", "exec"), names)
     lines = check.splitlines()
-    first = [line for line in lines if re.match(r"(parameters|acceleration|guess|store)\b", line)]
+    first = [line for line in lines if re.match(r"(parameters|acceleration|guess|store|annotator)\b", line)]
     whole = [ast.unparse(node) for node in ast.parse(check).body if "config.settings(" in ast.unparse(node)]
     for line in first + whole:
         exec(compile(line, "check", "exec"), names)
@@ -91,6 +92,13 @@ REFUSED = {  # notebook, what is injected, fragments of the message
     "a guess as a number": (DISTRIBUTION, {"guess": 1}, ["guess (parameter)", "1 was found"]),
     "another guess": (DISTRIBUTION, {"guess": "C"}, ["guess=", "A or B was expected"]),
     "unknown ones": (MAIN, {"round": 1, "zzz": 2}, ["'round'; did you mean 'rounds'?", "'zzz'"]),
+    "no reply to score": (QUALITY, {"replies": 0}, ["replies (parameter)", "0 was found", "from 1 to 1000"]),
+    "half a reply": (QUALITY, {"replies": 8.5}, ["replies (parameter)", "8.5 was found"]),
+    "replies in words": (QUALITY, {"replies": "all"}, ["replies (parameter)", '"all" was found']),
+    "an annotator as a number": (QUALITY, {"annotator": 7}, ["annotator (parameter)", "7 was found"]),
+    "an annotator of spaces": (QUALITY, {"annotator": "  "}, ["annotator: ", "a name of 1 to 40 visible characters"]),
+    "a judge as a list": (QUALITY, {"judge": ["a"]}, ["judge (parameter)", "a list was found"]),
+    "a misspelt judge": (QUALITY, {"jugde": "a"}, ["'jugde'; did you mean 'judge'?"]),
     "one of the other notebook": (DISTRIBUTION, {"rounds": 1}, ["unknown notebook parameter 'rounds'"]),
 }
 
@@ -106,7 +114,7 @@ def test_it_is_refused_by_its_name(tmp_path, monkeypatch, name, injected, said):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", [MAIN, DISTRIBUTION])
+@pytest.mark.parametrize("name", [MAIN, DISTRIBUTION, QUALITY])
 def test_the_check_comes_before_everything_else(name):
     code = [c.source for c in nbformat.read(FOLDER / name, 4).cells if c.cell_type == "code"]
     check = next(i for i, source in enumerate(code) if CHECK in source)
@@ -115,7 +123,7 @@ def test_the_check_comes_before_everything_else(name):
     assert set(above) == {ast.AnnAssign, ast.Import, ast.ImportFrom}
 
 
-@pytest.mark.parametrize("name", [MAIN, DISTRIBUTION])
+@pytest.mark.parametrize("name", [MAIN, DISTRIBUTION, QUALITY])
 def test_as_they_stand_they_are_right(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = started(name)

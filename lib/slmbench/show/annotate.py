@@ -186,14 +186,19 @@ def annotate(
         of replies. replies: at most so many. seed, rubrics: as for `Annotation`. theme, scale: of the chart at the end.
     raises: UsageError, StoreError as `Annotation`.
     """
-    annotator = "" if annotator == "auto" else annotator
+    annotator = named(annotator)
     how = {"path": Path(run), "compare": compare, "replies": replies, "seed": seed, "rubrics": rubrics}
     if has_front_end():
         from IPython.display import display
 
-        display(Panel(annotator and checked_name(annotator), **how, theme=theme, scale=scale))
+        display(Panel(annotator, **how, theme=theme, scale=scale))
         return
     print(state(Annotation(annotator=annotator or "nobody", **how), named=bool(annotator)))
+
+
+def named(annotator: str) -> str:
+    """An annotator's name, checked; "" for "auto" or "", where the widget asks. raises: UsageError."""
+    return "" if annotator in ("", "auto") else checked_name(annotator)
 
 
 def state(annotation: Annotation, *, named: bool = True) -> str:

@@ -1,0 +1,107 @@
+"""The notebook on quality: a papermill job on the run that ships and on one's own, its hints, and what it claims."""
+
+import html
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import pandas as pd
+import pytest
+
+from slmbench.quality import scores
+from support.judged import run_with
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "session03_score_quality.ipynb"
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def papermill(tmp_path, monkeypatch):
+    """Run papermill's command in an empty folder, out of reach of any network: (completed process, output)."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    def run(*arguments: str):
+        out = tmp_path / "out.ipynb"
+        command = [sys.executable, "-m", "papermill", str(NOTEBOOK), str(out), "-k", "python3", "--no-progress-bar"]
+        done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+        return done, out
+
+    return run
+
+
+def outputs(notebook):
+    return [o for cell in nbformat.read(notebook, 4).cells for o in cell.get("outputs", [])]
+
+
+def printed(notebook):
+    return "".join(o.text for o in outputs(notebook) if o.output_type == "stream")
+
+
+def test_it_runs_without_a_server_and_nothing_waits_for_a_click(papermill, tmp_path):
+    done, out = papermill("-p", "annotator", "Ana")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.ipynb", "runs"]
+    assert len(scores.read_scores(tmp_path / "runs" / "quality_example")) > 100
+    said, found = printed(out), outputs(out)
+    assert "Ana has judged 0 of 8 replies. Nobody can click here" in said
+    assert [o for o in found if "application/vnd.jupyter.widget-view+json" in o.get("data", {})] == []
+    assert [o.text for o in found if o.output_type == "stream" and o.name == "stderr"] == []
+    [picture] = [o for o in found if "image/png" in o.get("data", {})]
+    assert len(picture.metadata["image/png"]["alt"]) > 40
+    for words in ("alpha", "Worse than chance", "favours the first place", "can be told apart"):
+        assert words in said, words
+    assert out.stat().st_size < 1_000_000
+
+
+def test_a_run_of_ones_own_that_nobody_has_scored(papermill, tmp_path):
+    run_with(tmp_path / "mine", {(m, p): f"{m} on {p}" for m in "ab" for p in "pqr"})
+    done, out = papermill("-p", "run", "mine", "-p", "theme", "dark", "-p", "scale", "projector")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "6 replies are there to be judged." in printed(out)
+    assert {s.kind for s in scores.read_scores(tmp_path / "mine")} == {"code"}
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    """Everything that the notebook's cells have named, run here on a copy of the run that ships."""
+    names: dict = {"In": []}
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        matplotlib.rc_context(),
+        pd.option_context("display.precision", 6, "display.max_colwidth", 50),
+    ):
+        patch.chdir(tmp_path_factory.mktemp("played"))
+        for cell in nbformat.read(NOTEBOOK, 4).cells:
+            if cell.cell_type == "code":
+                exec(compile(cell.source, cell.id, "exec"), names)
+        yield names
+
+
+def hints():
+    text = "\n".join(cell.source for cell in nbformat.read(NOTEBOOK, 4).cells if cell.cell_type == "markdown")
+    found = re.findall(r"<details>.*?</details>", text, re.DOTALL)
+    codes = [html.unescape(code) for hint in found for code in re.findall(r"<code>(.*?)</code>", hint)]
+    return [code for code in codes if not code.startswith(("slmbench ", "--"))]
+
+
+@pytest.mark.parametrize("code", hints())
+def test_hints_run_when_pasted(played, code):
+    exec(compile(code, "hint", "exec"), dict(played))
+
+
+def test_there_are_hints():
+    assert len(hints()) >= 2
+
+
+def test_the_example_shows_what_the_text_says(played):
+    judge = played["said"]
+    assert set(judge.score.dropna()) == {1.0}  # "says 1 to everything"
+    [line] = played["table"].to_dict("records")
+    assert line["value"] < 0 and line["near"] > 0.8
+    assert played["means"].needed(difference=0.5, sd=1.0, power=0.8) == 34
+    assert "author" in set(played["given"].annotator)
