@@ -120,7 +120,7 @@ def test_an_error_of_our_own_is_told_as_well(folder, monkeypatch):
     monkeypatch.setattr(type(widget.annotation), "save", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         judge(widget, 4)
-    assert widget.view["message"].startswith("Not saved: ZeroDivisionError")
+    assert widget.view["message"].startswith("Not saved: something went wrong")
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ class Panel(anywidget.AnyWidget):
     def _hear(self, _: object, message: Any, __: object = None) -> None:
         """What was pressed, from the browser."""
         with self._lock:
-            name = ""
+            name, said = "", "Not saved: something went wrong in here; the notebook's log tells what."
             try:
                 if not isinstance(message, dict) or message.get("turn") != self.view["turn"]:
                     said = ""  # of a view that is not shown any more
@@ -79,10 +79,8 @@ class Panel(anywidget.AnyWidget):
                     said = self._do(message)
             except KitError as e:
                 said = f"{e.message} {e.cure}" if e.cure else e.message
-            except Exception as e:  # told where it is looked for, and in the log
-                self._show(f"Not saved: {type(e).__name__}: {e}", name)
-                raise
-            self._show(said, name)
+            finally:  # an error of our own goes on to the log
+                self._show(said, name)
 
     def _do(self, message: Mapping[str, Any]) -> str:
         annotation = self.annotation

@@ -52,8 +52,8 @@ def scores_by_model(scores: Mapping[str, Sequence[int]], ax: Axes | None = None)
     for place, values in enumerate(scores.values()):
         look = theme.look(place)
         for value, count in sorted(Counter(values).items()):  # the same score side by side, none on another
-            heights = place + min(0.09, 0.6 / count) * (np.arange(count) - (count - 1) / 2)
-            ax.scatter([value] * count, heights, s=parts.area(1), **_dot(look), zorder=3)
+            heights = place + min(0.12, 0.7 / count) * (np.arange(count) - (count - 1) / 2)
+            ax.scatter([value] * count, heights, s=parts.area(1.5), **_dot(look), zorder=3)
         style = {"color": parts.rc("text.color"), "linewidth": parts.rc("lines.linewidth"), "zorder": 4, "gid": "mean"}
         ax.vlines(np.mean(values), place - 0.32, place + 0.32, **style)
     _models(ax, {model: alt.plural(len(values), "score") for model, values in scores.items()})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slmbench.quality import agreement, checks, means, ranking
@@ -145,6 +146,11 @@ def section(scores: Sequence[Score], plan: Mapping[str, Any], shown: str = "") -
         *filter(None, blocks),
         "Scores are opinions, given by the rubric in data/prompts.json; `scores.jsonl` has each.",
     ]
+
+
+def told(lines: Iterable[str]) -> str:
+    """Sentences for a notebook or a terminal, each in lines of at most 100 characters."""
+    return "\n".join(textwrap.fill(text.plain(line), 100, subsequent_indent="  ") for line in lines)
 
 
 def _list(lines: Sequence[str] | Iterator[str]) -> str:
