@@ -120,6 +120,15 @@ def test_recorded_asks_nobody(folder):
     assert judging.judge_if_asked(folder, judging.RECORDED, endpoint="http://127.0.0.1:9/v1") == []
 
 
+def test_a_notebooks_judge_is_asked_for_replies_then_for_pairs(folder):
+    pair = answered(completion('{"reason": "", "better": "tie"}'))
+    script = Script(*[answered(completion(json.dumps(ANSWER)))] * 4, pair)
+    with Server(script) as server:
+        how = {"endpoint": f"{server.root}/v1", "say": lambda _: None}
+        found = judging.judge_if_asked(folder, "judge", **how)
+    assert [(s.task, s.status) for s in found] == [("score", "ok")] * 4 + [("pair", "ok")] * 4
+
+
 def test_variants_of_the_same_weights_are_kin():
     found = judging.kin("smollm2-135m-int8")
     assert "smollm2-135m-int4" in found and "smollm2-135m-int8" not in found

@@ -69,6 +69,14 @@ def test_differences_come_from_humans_before_a_judge():
     assert "8 prompts" in line
 
 
+def test_the_largest_disagreements_are_listed_first():
+    given = [score(n, n % 5 + 1) for n in range(6)] + [score(n, 1, "Bo", kind="model") for n in range(6)]
+    found = quality.furthest(frame(given))
+    assert list(found.columns) == ["prompt", "models", "human: Ana", "model: Bo", "spread"]
+    assert list(found["spread"]) == [4, 3, 2, 1] and found["prompt"].iloc[0] == "p4"
+    assert len(quality.furthest(frame(given[:6]))) == 0
+
+
 def test_checks_are_counted_by_model_and_kind():
     def done(*passed):
         return [{"kind": kind, "passed": ok, "name": "", "found": "", "expected": ""} for kind, ok in passed]

@@ -5,7 +5,9 @@ import io
 
 import pytest
 
+from slmbench import paths
 from slmbench.errors import UsageError
+from slmbench.quality import runs
 from slmbench.show import sheet
 from slmbench.show.text import FORMULA_SIGNS
 from support import hostile
@@ -131,3 +133,12 @@ def test_lines_may_be_sorted_and_left_out(folder, blank):
     csv.writer(out).writerows([rows[0], rows[4], [], rows[2]])
     blank.write_text(out.getvalue(), encoding="utf-8", newline="")
     assert [(s.score, s.position) for s in sheet.read(blank, folder, "Ana")] == [(4, 3), (2, 1)]
+
+
+def test_the_stub_that_ships_is_what_the_kit_writes_and_can_be_read(tmp_path):
+    shipped = paths.data_file("annotation_stub.csv")
+    fresh = sheet.write(paths.run_folder(paths.QUALITY), tmp_path / "fresh.csv", "you", replies=8)
+    assert shipped.read_bytes() == fresh.read_bytes(), "write it again: see data/quality_run/README.md"
+    folder = runs.to_judge(root=tmp_path)
+    filled(fresh, ["3"] * 8)
+    assert len(sheet.read(fresh, folder, "you")) == 8

@@ -53,23 +53,24 @@ export default {
 
     const keys = (event) => {
       if (event.altKey || event.metaKey || event.isComposing) return;
+      const key = event.key.length === 1 ? event.key.toLowerCase() : event.key; // whatever Caps Lock says
       const inText = typing(event.target);
       const onButton = event.target.matches("button, summary");
       const plain = !event.ctrlKey && !inText;
-      const option = view.phase === "judge" && plain && view.options.find((o) => o.key === event.key);
+      const option = view.phase === "judge" && plain && view.options.find((o) => o.key === key);
       let done = true;
-      if (event.key === "Enter" && event.ctrlKey && view.phase === "judge") event.repeat || save();
-      else if (event.key === "Escape" && inText && view.phase === "judge") root.focus();
-      else if (event.key === "Enter" && view.phase === "name" && !onButton) begin();
-      else if (event.key === "Enter" && plain && !onButton && view.phase === "judge") event.repeat || save();
+      if (key === "Enter" && event.ctrlKey && view.phase === "judge") event.repeat || save();
+      else if (key === "Escape" && inText && view.phase === "judge") root.focus();
+      else if (key === "Enter" && view.phase === "name" && !onButton) begin();
+      else if (key === "Enter" && plain && !onButton && view.phase === "judge") event.repeat || save();
       else if (option) choose(option);
-      else if (tick(event.key, plain)) event.repeat || tick(event.key, plain).click();
-      else if (event.key === "u" && plain && view.phase !== "name") event.repeat || send("undo");
-      else if (event.key === "?" && plain) help.open = !help.open;
+      else if (tick(key, plain)) event.repeat || tick(key, plain).click();
+      else if (key === "u" && plain && view.phase !== "name") event.repeat || send("undo");
+      else if (key === "?" && plain) help.open = !help.open;
       else done = false;
       if (done) event.preventDefault();
       // the notebook has keys of its own: a would insert a cell, 1 would make this one a heading
-      if (event.key !== "Tab") event.stopPropagation();
+      if (key !== "Tab") event.stopPropagation();
     };
 
     const root = h("div", {

@@ -21,6 +21,7 @@ OPINIONS = (
     "for itself: of 20 pairs without a difference one is told apart by chance."
 )
 PAIRS_SHOWN = 6  # of models, in sentences
+RATERS_SHOWN, APART_SHOWN = 6, 5
 
 
 def weights(plan: Mapping[str, Any]) -> dict[str, float]:
@@ -82,6 +83,19 @@ def checks_table(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["Model", *kinds])
 
 
+def furthest(frame: pd.DataFrame) -> pd.DataFrame:
+    """The replies on whose score raters differ most, for people: prompt, models, each rater's score, spread."""
+    rows = agreement.usable(frame)
+    rows = rows[rows["score"].notna()]
+    raters = list(dict.fromkeys(rows["rater"]))[:RATERS_SHOWN]
+    if len(raters) < 2:
+        return rows.iloc[:0]
+    apart = agreement.disagreements(frame, raters).head(APART_SHOWN)
+    models = dict(zip(rows["item"], rows["models"], strict=True))
+    shown = apart.assign(models=[", ".join(models[item]) for item in apart["item"]])
+    return shown[["prompt_id", "models", *raters, "spread"]].rename(columns={"prompt_id": "prompt"})
+
+
 def differences(frame: pd.DataFrame) -> Iterator[str]:
     """A sentence for each two models, from humans' scores if there are any, else from a judge model's."""
     rows = agreement.usable(frame)
@@ -135,6 +149,9 @@ def section(scores: Sequence[Score], plan: Mapping[str, Any], shown: str = "") -
     blocks.append(_list(differences(frame)))
     between = agreement.between(frame)
     blocks.append(_list([*between["sentence"], *ticked(frame), *unusable(scores)]))
+    apart = furthest(frame)
+    if len(apart):
+        blocks += ["Where raters are furthest apart:", text.table(apart)]
     passed = checks_table(frame)
     if len(passed):
         blocks += ["Checks that code has passed, of those that apply:", text.table(passed)]
