@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from slmbench import config, secret, store
-from slmbench.endpoint import Endpoint, Target, connect, resolve
+from slmbench.endpoint import Endpoint, Target, connect, resolve, rest
 from slmbench.errors import UsageError
-from slmbench.models.embedded import EMBEDDED
-from slmbench.quality.items import Item, Pair, items, pairs, sample
+from slmbench.models.embedded import EMBEDDED, NAME
+from slmbench.quality.items import CUT, Item, Pair, items, pairs, sample
 from slmbench.quality.judge import Judge, NoAnswer, Said, judge
 from slmbench.quality.scores import Score
 
@@ -19,7 +20,8 @@ RECORDED = "recorded"  # in place of a judge's alias: what the run has already
 TOKENS = 240  # of one answer: a sentence, six ticks and a score take about 120
 DEADLINE_S = 120.0
 SEED = 0
-NO_FORM = (400, 404, 415, 422, 500, 501)  # what servers answer that can't hold a model to a schema
+NO_FORM = ("http_400", "http_415", "http_422", "http_500", "http_501")  # what servers answer that take no schema,
+NAMES = ("response_format", "schema", "grammar", "guidance", "structured")  # and what one of these words then names
 
 
 def judge_run(
@@ -38,80 +40,116 @@ def judge_run(
 
     alias: the judge, as in models.json or as the endpoint lists it. replies: at most so many replies (or pairs), the
     same as an annotator gets. endpoint, allow_remote: as for a run. again: as for `quality.judge.judge`.
-    raises: UsageError before anything is asked: no run, no replies, an unknown or unavailable judge.
+    raises: UsageError before anything is asked: no run, no replies, no pairs, an unknown or unavailable judge.
     """
-    of: Sequence[Item | Pair] = items(store.read(folder))
-    of = sample(pairs(of) if compare else of, replies)
+    run, known = store.read(folder), models_file or config.read_models()
+    of: Sequence[Item | Pair] = items(run)
+    if compare and not (of := pairs(of)):
+        raise UsageError(
+            f"{run.path} holds no two different replies to one prompt, which a pair needs.",
+            "leave pairs out, or judge a run of several models",
+        )
     given = {"models": [alias], "endpoint": endpoint, "allow_remote": allow_remote}
     settings = config.settings(models_file, **given)
     service = connect(settings.endpoint, allow_remote=allow_remote, say=say)
-    [target] = resolve(service, settings.models, models_file or config.read_models(), say=say)
+    [target] = resolve(service, settings.models, known, say=say)
     if not target.available:
         raise UsageError(f"judge: {alias} can't be asked: {target.reason}", "slmbench models   (lists what can)")
     service.load(target)
-    with service.client(base_url=target.base_url, timeout_s=DEADLINE_S) as client:
-        by = Judge(target.alias, asking(client, service, target), kin(target.alias))
-        yield from judge(of, by, folder, again=again, say=say)
+    own, kin = related(target, run.plan, known)
+    by = Judge(target.alias, asking(service, target), kin, own, secret.carried(service.headers))
+    yield from judge(sample(of, replies), by, folder, again=again, say=say)
 
 
 def judge_if_asked(folder: Path | str, alias: str, **how: Any) -> list[Score]:
-    """For a notebook: nothing for "recorded", else all of `judge_run`, replies first, then pairs. endpoint "auto" is
-    None."""
+    """For a notebook: nothing for "recorded", else all of `judge_run`, replies first, then pairs where there are any.
+    endpoint "auto" is None."""
     if alias == RECORDED:
         return []
     how["endpoint"] = None if how.get("endpoint") in (None, "auto") else how["endpoint"]
-    return [score for compare in (False, True) for score in judge_run(folder, alias, compare=compare, **how)]
+    there = [False, True] if pairs(items(store.read(folder))) else [False]
+    return [score for compare in there for score in judge_run(folder, alias, compare=compare, **how)]
 
 
-def kin(alias: str) -> frozenset[str]:
-    """Aliases that are other formats of the same weights, as far as the kit knows."""
-    return frozenset(EMBEDDED) - {alias} if alias in EMBEDDED else frozenset()
+def related(
+    target: Target, plan: Mapping[str, Any], models_file: config.ModelsFile
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Aliases of a run that are the judge itself, under whatever alias or id, and those of the same weights."""
+    ids = {t["alias"]: t.get("id") for t in plan.get("targets", ())}
+    aliases = {*ids, *(plan.get("models") or ())}
+    mine = {_bare(target.alias), _bare(target.id)}
+    own = frozenset(alias for alias in aliases if mine & {_bare(alias), _bare(ids.get(alias) or alias)})
+    variants = {name: entry["variant_of"] for name, entry in plan.get("entries", {}).items() if entry.get("variant_of")}
+    variants |= {name: entry.variant_of for name, entry in models_file.entries.items() if entry.variant_of}
+    weights = {_weights(name, variants) for name in {target.alias, *mine, *own}}
+    same = {alias for alias in aliases if weights & {_weights(name, variants) for name in (alias, _bare(alias))}}
+    return own, frozenset(same) - own
 
 
-def asking(client: Any, service: Endpoint, target: Target) -> Callable[[list[dict[str, str]], dict[str, Any]], Said]:
+def _bare(name: str) -> str:
+    """A name without a version, in small letters: name:1 is name."""
+    return re.sub(r":\d+$", "", name).lower()
+
+
+def _weights(alias: str, variants: Mapping[str, str]) -> str:
+    """One name for all formats and variants of the same weights."""
+    alias = variants.get(alias, alias)
+    return NAME if alias in EMBEDDED else alias
+
+
+def asking(service: Endpoint, target: Target) -> Callable[[list[dict[str, str]], dict[str, Any]], Said]:
     """What asks the judge, at temperature 0, and holds it to the schema where the server takes one.
 
-    Foundry Local takes the schema itself as json_schema; others want it inside, under a name. Both are sent, as one
-    object. A server that refuses it is asked once more, without.
+    Foundry Local takes the schema itself as json_schema (of the usual form, with the schema inside under a name, it
+    makes any JSON value: seen with 2.2.1); others want it inside. Both are sent, as one object. A server that refuses
+    it by name is asked once more, without, and from then on without. Whether one that says nothing heeds it can't be
+    told. `rest` asks, as it holds each request to a deadline as a whole, and its reply to a size.
     """
-    import openai
-
-    secrets = secret.carried(service.headers)
+    url, headers, takes_form = f"{target.base_url}/chat/completions", service.headers, True
+    secrets = secret.carried(headers)
 
     def ask(messages: list[dict[str, str]], form: dict[str, Any]) -> Said:
+        nonlocal takes_form
         request = {"model": target.id, "messages": messages, "max_tokens": TOKENS, "temperature": 0, "seed": SEED}
-        request["extra_headers"] = {"Connection": "close"}  # one that was kept may be gone when it is used again
         shape = {"type": "json_schema", "json_schema": {"name": "verdict", "strict": True, "schema": form, **form}}
-        forced = True
-        began = time.perf_counter()
         try:
+            began = time.perf_counter()
             try:
-                reply = client.chat.completions.create(**request, response_format=shape)
-            except openai.APIStatusError as e:
-                if e.status_code not in NO_FORM:
+                more = {"response_format": shape} if takes_form else {}
+                reply = rest.post(url, request | more, DEADLINE_S, headers)
+            except rest.RestError as e:
+                if not takes_form or not _refuses_form(e):
                     raise
-                forced, began = False, time.perf_counter()
-                reply = client.chat.completions.create(**request)
-        except (openai.OpenAIError, ValueError) as e:
-            raise NoAnswer(secret.removed(f"{type(e).__name__}: {e}", secrets)[:500]) from None
+                takes_form, began = False, time.perf_counter()
+                reply = rest.post(url, request, DEADLINE_S, headers)
+        except rest.RestError as e:
+            raise NoAnswer(secret.removed(f"{e.status}: {e.message}", secrets)[:500]) from None
         latency_s = time.perf_counter() - began
-        text = _text(reply)
+        text, ended = _text(reply)
         if text is None:
             raise NoAnswer("the reply has no text")
-        used = getattr(reply, "usage", None)
-        counts = [_count(getattr(used, name, None)) for name in ("prompt_tokens", "completion_tokens")]
-        return Said(secret.removed(text, secrets), round(latency_s, 6), *counts, forced=forced)
+        used = reply.get("usage")
+        used = used if isinstance(used, dict) else {}
+        counts = [_count(used.get(name)) for name in ("prompt_tokens", "completion_tokens")]
+        text = secret.removed(text, secrets)
+        return Said(text, round(latency_s, 6), *counts, forced=takes_form, cut=ended == CUT)
 
     return ask
 
 
-def _text(reply: Any) -> str | None:
-    """The reply's text; None for whatever else a server may have sent, which the openai package passes on unchecked."""
+def _refuses_form(error: rest.RestError) -> bool:
+    """Any other refusal (a prompt that is too long, no memory) would come again without the form, unseen."""
+    return error.status in NO_FORM and any(name in error.told.lower() for name in NAMES)
+
+
+def _text(reply: Any) -> tuple[str | None, Any]:
+    """The reply's text, and why it ended; (None, None) for whatever else a server may have sent."""
     try:
-        text = reply.choices[0].message.content
-    except (AttributeError, IndexError, TypeError):
-        return None
-    return text if isinstance(text, str) else None
+        choice = reply["choices"][0]
+        text = choice["message"]["content"]
+    except (LookupError, TypeError):
+        return None, None
+    return (text, choice.get("finish_reason")) if isinstance(text, str) else (None, None)
 
 
 def _count(value: Any) -> int | None:

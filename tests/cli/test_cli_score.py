@@ -4,12 +4,13 @@ import json
 
 import pytest
 
+from slmbench import store
 from slmbench.quality import scores
 from support.judged import run_with, saved
 from support.replies import plain
 
 ANSWER = {"reason": "fine", "aspects": [True, False], "score": 4}
-LISTED = {"object": "list", "data": [{"id": "j", "object": "model"}]}
+BUSY = [plain(b"{}", "503 Busy", "application/json")]
 
 
 @pytest.fixture
@@ -17,8 +18,9 @@ def folder(tmp_path):
     return run_with(tmp_path / "run", {(m, p): f"{m} on {p}" for m in "ab" for p in "pqr"})
 
 
-def serving(said):
-    """A server whose model `j` answers with this text."""
+def serving(said, model="j"):
+    """A server whose only model answers with this text."""
+    listed = {"object": "list", "data": [{"id": model, "object": "model"}]}
 
     def respond(request):
         choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
@@ -27,11 +29,11 @@ def serving(said):
             "id": "1",
             "object": "chat.completion",
             "created": 0,
-            "model": "j",
+            "model": model,
             "choices": [choice],
             "usage": usage,
         }
-        return [plain(json.dumps(LISTED if request.method == "GET" else reply).encode(), kind="application/json")]
+        return [plain(json.dumps(listed if request.method == "GET" else reply).encode(), kind="application/json")]
 
     return respond
 
@@ -93,6 +95,28 @@ def test_a_judge_is_asked_and_summed_up(slmbench, folder, scripted):
     assert json.loads(done.out) | {"asked": 0, "kept": 6, "by_status": {"ok": 6}} == json.loads(done.out)
     assert all(request.method == "GET" for request in server.requests[asked:])
     assert slmbench("score", folder).out.count("model: j") >= 2
+
+
+def test_a_judge_of_its_own_replies_is_told_of_beside_json_too(slmbench, folder, scripted):
+    server = scripted(serving(json.dumps(ANSWER)))
+    own = store.read(folder).rows[0].model
+    server_of = scripted(serving(json.dumps(ANSWER), own))
+    for where, n in ((server_of, 1), (server, 0)):
+        model = own if n else "j"
+        done = slmbench("judge", folder, "--model", model, "--endpoint", f"{where.root}/v1", "--json")
+        assert json.loads(done.out)["judge"] == model and done.err.count("Careful: ") == n
+
+
+def test_a_judge_that_could_never_be_asked_is_probed_rather_than_replaced(slmbench, folder, scripted):
+    server = scripted(lambda request: serving("")(request) if request.method == "GET" else BUSY)
+    done = slmbench("judge", folder, "--model", "j", "--endpoint", f"{server.root}/v1")
+    assert done.code == 1 and "http_503" in done.err and "slmbench probe j" in done.err
+
+
+def test_pairs_of_one_model_are_refused(slmbench, tmp_path):
+    alone = run_with(tmp_path / "alone", {("a", "p"): "text"})
+    done = slmbench("judge", alone, "--model", "j", "--pairs")
+    assert done.code == 2 and "no two different replies" in done.err
 
 
 def test_a_judge_without_one_judgement_is_exit_code_1(slmbench, folder, scripted):

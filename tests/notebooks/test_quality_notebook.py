@@ -52,7 +52,7 @@ def test_it_runs_without_a_server_and_nothing_waits_for_a_click(papermill, tmp_p
     assert [o.text for o in found if o.output_type == "stream" and o.name == "stderr"] == []
     [picture] = [o for o in found if "image/png" in o.get("data", {})]
     assert len(picture.metadata["image/png"]["alt"]) > 40
-    for words in ("alpha", "Worse than chance", "favours the first place", "can be told apart"):
+    for words in ("alpha", "Worse than chance", "favours the second place", "can be told apart"):
         assert words in said, words
     assert out.stat().st_size < 1_000_000
 
@@ -99,9 +99,9 @@ def test_there_are_hints():
 
 
 def test_the_example_shows_what_the_text_says(played):
-    judge = played["said"]
-    assert set(judge.score.dropna()) == {1.0}  # "says 1 to everything"
+    single = played["said"].query("task == 'score'")
+    assert set(single.status) == {"ok"} and (single.score == 5).mean() > 0.5  # "gives most replies a 5"
     [line] = played["table"].to_dict("records")
-    assert line["value"] < 0 and line["near"] > 0.8
+    assert line["value"] < line["high"] < 0
     assert played["means"].needed(difference=0.5, sd=1.0, power=0.8) == 34
     assert "author" in set(played["given"].annotator)

@@ -91,7 +91,7 @@ def test_other_criteria_are_asked_anew(folder, of):
 
 def test_a_pair_is_asked_in_both_orders_and_kept_by_reply(folder, of):
     pairs = items.pairs(of)
-    first_place = Asked(lambda _: {"reason": "A comes first", "better": "A"})
+    first_place = Asked(lambda _: {"reason": "A comes first", "winner": "A"})
     found, _ = run(pairs, first_place, folder)
     assert len(found) == 2 * len(pairs) and {s.left for s in found} == {"first", "second"}
     assert all(s.choice == s.left for s in found)  # whoever says A says the left one
@@ -102,7 +102,7 @@ def test_a_pair_is_asked_in_both_orders_and_kept_by_reply(folder, of):
 def test_a_judge_that_reads_is_consistent(folder, of):
     def smaller(content):
         sides = [part.split("\n")[2] for part in content.split("\nReply ")[1:]]
-        return {"reason": "", "better": "A" if sides[0] < sides[1] else "B"}
+        return {"reason": "", "winner": "A" if sides[0] < sides[1] else "B"}
 
     found, _ = run(items.pairs(of), Asked(smaller), folder)
     [line] = ranking.consistency(scores.frame(found)).to_dict("records")

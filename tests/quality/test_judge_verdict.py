@@ -30,6 +30,7 @@ def told(**more):
         f"  \n{told()}\n ",
         f"```json\n{told()}\n```",
         f"```\n{told()}\n```\n",
+        f"```JSON\r\n{told()}\r\n```",
         json.dumps(GOOD, indent=3),
         json.dumps({"score": 4, "aspects": [True, False], "reason": "it says why"}),
     ],
@@ -65,7 +66,7 @@ def test_letters_of_any_script_and_halves_of_them_are_reasons():
         (f"```json\n{told()}", "does not begin"),
         (f"```python\n{told()}\n```", "does not begin"),
         ("``````", "does not begin"),
-        ("{}", "the keys none were found, reason, aspects, score expected"),
+        ("{}", "the keys none were found, aspects, reason, score expected"),
         (told(extra=1), "the keys"),
         ('{"score": 4, "reason": "x"}', "the keys"),
         ('{"Score": 4, "reason": "x", "aspects": [true, true]}', "the keys"),
@@ -85,7 +86,7 @@ def test_letters_of_any_script_and_halves_of_them_are_reasons():
         (told(aspects=None), "2 times true or false expected"),
         (told(reason=None), "reason is no text"),
         (told(reason=["x"]), "reason is no text"),
-        ('{"reason": "x", "better": "A"}', "the keys"),
+        ('{"reason": "x", "winner": "A"}', "the keys"),
     ],
 )
 def test_all_else_is_none_and_says_why(text, said):
@@ -98,15 +99,15 @@ def test_all_else_is_none_and_says_why(text, said):
     ("better", "choice"), [("A", "first"), ("B", "second"), ("tie", "tie"), ("both bad", "both_bad")]
 )
 def test_a_pairs_answer_is_by_place(better, choice):
-    assert verdict.parse(json.dumps({"reason": "", "better": better}), PAIR).choice == choice
+    assert verdict.parse(json.dumps({"reason": "", "winner": better}), PAIR).choice == choice
     other = {"first": "second", "second": "first"}.get(choice, choice)
     assert verdict.as_stored(choice, "first") == choice and verdict.as_stored(choice, "second") == other
 
 
 @pytest.mark.parametrize("better", ["a", "left", "C", "", None, 1, ["A"], "A is better"])
 def test_a_pairs_answer_that_is_none(better):
-    with pytest.raises(ValueError, match="better: "):
-        verdict.parse(json.dumps({"reason": "", "better": better}), PAIR)
+    with pytest.raises(ValueError, match="winner: "):
+        verdict.parse(json.dumps({"reason": "", "winner": better}), PAIR)
 
 
 @given(st.text() | st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists).map(json.dumps))
@@ -147,5 +148,5 @@ def test_a_reply_can_not_close_the_mark_around_it():
 def test_the_schema_asks_for_what_is_parsed(one):
     form = verdict.schema(one)
     assert form["required"] == list(form["properties"]) and form["additionalProperties"] is False
-    value = {"reason": "x", "score": 3, "aspects": [True, False], "better": "tie"}
+    value = {"reason": "x", "score": 3, "aspects": [True, False], "winner": "tie"}
     assert verdict.parse(json.dumps({name: value[name] for name in form["required"]}), one)

@@ -12,6 +12,7 @@ from slmbench.quality import checks, items, runs, scores
 from slmbench.store import StoreError
 from support.judged import run_with
 
+README = paths.data_file("prompts.json").parents[1] / "README.md"
 SHIPPED = paths.run_folder(paths.QUALITY)
 
 
@@ -67,8 +68,11 @@ def test_what_ships_is_as_its_readme_says():
     unusable = sum(score.status == scores.UNPARSABLE for score in judge)
     pairs = len({score.item for score in judge if score.task == "pair"})
     assert f"26 replies ({unusable} answers are no judgement" in readme and f"{pairs} pairs in both orders" in readme
-    assert {score.score for score in judge if score.score} == {1}
-    assert {score.choice == score.left for score in judge if score.choice} == {True}
+    top = README.read_text(encoding="utf-8")
+    fives = sum(score.score == 5 for score in judge)
+    second = [score.choice != score.left for score in judge if score.choice in ("first", "second")]
+    assert f"gives {fives} of 26 replies a 5" in top
+    assert f"the second in {sum(second)} of {len(second)} answers" in top
     text = "".join(path.read_text(encoding="utf-8") for path in SHIPPED.iterdir())
     assert re.findall(r'"/(?:home|root|tmp|Users|work)\b[^"]*', text) == [] and os.sep not in run.path.name
 

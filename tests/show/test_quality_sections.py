@@ -33,7 +33,6 @@ def test_the_section_tells_means_differences_agreement_and_checks(run, scores):
     said = "\n".join(quality.section(scores, run.plan))
     for words in ("human: author", "can't be told apart", "can be told apart", "alpha", "code decides", "| Model |"):
         assert words in said, words
-    assert "replies of the judge smollm2-135m-int8 were no judgement" in said
     asked = sum(one.kind == "model" for one in scores)
     assert f"of its own weights {asked} times" in said
     assert quality.section([], run.plan) == []
@@ -67,6 +66,12 @@ def test_differences_come_from_humans_before_a_judge():
     assert "can't be told apart" in line and "4 prompts" in line
     [line] = quality.differences(frame(judge))
     assert "8 prompts" in line
+
+
+def test_answers_that_are_no_judgement_are_counted_with_the_first_reason():
+    bad = {"kind": "model", "annotator": "j", "score": None, "status": "unparsable", "error": "it does not begin"}
+    [line] = quality.unusable([score(0, **bad), score(1, **(bad | {"score": 4, "status": "ok"}))])
+    assert line.startswith("1 of 2 replies of the judge j were no judgement") and line.endswith("it does not begin")
 
 
 def test_the_largest_disagreements_are_listed_first():

@@ -6,9 +6,10 @@ import argparse
 from collections import Counter
 
 from slmbench import judging
+from slmbench.cli.bench import aloud
 from slmbench.errors import NothingMeasured, UsageError
 from slmbench.quality.runs import to_judge
-from slmbench.quality.scores import MODEL, OK, read_scores
+from slmbench.quality.scores import FAILED, MODEL, OK, read_scores
 from slmbench.show.text import as_json, number, plain
 
 LIST = "slmbench models   (lists them)"
@@ -23,7 +24,7 @@ def judge(given: argparse.Namespace) -> int:
     asked = []
     how = {"compare": given.pairs, "replies": given.replies, "again": given.again}
     how |= {"endpoint": given.endpoint, "allow_remote": given.allow_remote}
-    say = (lambda _: None) if given.json else (lambda line: print(plain(line)))
+    say = aloud if given.json else (lambda line: print(plain(line)))
     for score in judging.judge_run(folder, given.model, **how, say=say):
         asked.append(score)
         verdict = score.choice or score.score or f"{score.status}: {score.error}"
@@ -48,8 +49,9 @@ def judge(given: argparse.Namespace) -> int:
             f"{number(found['seconds'])} s and {found['output_tokens']:,} tokens. See: slmbench score {folder}"
         )
     if kept and OK not in found["by_status"]:
+        failed = all(score.status == FAILED for score in kept)
         raise NothingMeasured(
             f"None of {len(kept)} answers of {given.model} was a judgement. The first: {kept[0].error}",
-            f"take a larger judge: {LIST}",
+            f"slmbench probe {given.model}   (asks it)" if failed else f"take a larger judge: {LIST}",
         )
     return 0

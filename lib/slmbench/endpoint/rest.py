@@ -20,16 +20,17 @@ from slmbench.errors import KitError, UsageError
 # README does not say so: the version is pinned, and a contract test in tests/endpoint holds it.)
 LOCAL_PREFIX = "/catalogs/local"
 NAME_MAX = 500  # characters of a model's id
+TOLD_MAX = 4000  # characters of what a server says of a request that it refuses
 
 
 class RestError(KitError):
-    """A request that brought no JSON. status: one of `records.STATUSES` or http_NNN."""
+    """A request that brought no JSON. status: one of `records.STATUSES` or http_NNN. told: what the server said."""
 
     exit_code = 1
 
-    def __init__(self, status: str, message: str, cure: str = ""):
+    def __init__(self, status: str, message: str, cure: str = "", told: str = ""):
         super().__init__(message, cure)
-        self.status = status
+        self.status, self.told = status, told
 
 
 def api_key() -> str | None:
@@ -73,10 +74,10 @@ def _ask(method: str, url: str, body: bytes | None, timeout_s: float, more: Mapp
     try:
         return _answer(method, url, body, timeout_s, more)
     except RestError as e:
-        clean = secret.removed(e.message, secret.carried(more))
-        if clean == e.message:
+        clean, told = (secret.removed(text, secret.carried(more)) for text in (e.message, e.told))
+        if (clean, told) == (e.message, e.told):
             raise
-        raise RestError(e.status, clean, e.cure) from None  # its cause holds the reply as it came
+        raise RestError(e.status, clean, e.cure, told) from None  # its cause holds the reply as it came
 
 
 def _answer(method: str, url: str, body: bytes | None, timeout_s: float, more: Mapping[str, str]) -> Any:
@@ -109,7 +110,8 @@ def _answer(method: str, url: str, body: bytes | None, timeout_s: float, more: M
     if passed.is_set():
         raise late
     if reply.status != 200:
-        raise RestError(f"http_{reply.status}", f"{url} answered HTTP {reply.status}: {_start(text)}")
+        message = f"{url} answered HTTP {reply.status}: {_start(text)}"
+        raise RestError(f"http_{reply.status}", message, told=_start(text, TOLD_MAX))
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as e:
@@ -186,5 +188,5 @@ def _names(values: Iterable[Any], headers: Mapping[str, str]) -> list[str]:
     return [text for text in texts if secret.removed(text, secrets) == text]
 
 
-def _start(text: bytes) -> str:
-    return " ".join(text[:160].decode("utf-8", "replace").split())
+def _start(text: bytes, limit: int = 160) -> str:
+    return " ".join(text[:limit].decode("utf-8", "replace").split())
