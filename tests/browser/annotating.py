@@ -109,6 +109,15 @@ class Annotator:
     def low_contrasts(self) -> list:
         return [found for found in self.root.evaluate(CONTRASTS) if found[1] < 4.5]
 
+    def faults(self) -> list:
+        """What can't be read or does not fit, once a change of theme or size has settled."""
+        for _ in range(25):
+            found = [*self.low_contrasts(), *["it overflows"] * self.overflows()]
+            if not found:
+                break
+            self.page.wait_for_timeout(200)
+        return found
+
     def overflows(self) -> bool:
         """Whether something inside is wider than the annotator, or it than its cell."""
         return self.root.evaluate(

@@ -1,5 +1,6 @@
 """Replies are scored in JupyterLab: with the mouse, with keys only, across reloads and restarts. Disk is looked at."""
 
+import itertools
 import shutil
 
 import lab
@@ -14,6 +15,7 @@ from support.judged import run_with
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 MODELS, PROMPTS = ("model-one", "model-two"), ("p", "q")
 REPLIES = {(m, p): f"{m[6:]} speaks on {p}.\n\nAnd more of it." for m in MODELS for p in PROMPTS}
+THEMES, SCREENS = ("Light", "Dark"), ((1400, 1000, 1), (1024, 768, 1), (1024, 768, 2))  # width, height, zoom
 RESTART = """async () => { const tracker = window.jupyterapp.shell.currentWidget;
     await tracker.sessionContext.session.kernel.restart(); }"""
 
@@ -200,8 +202,8 @@ def test_hostile_texts_as_prompt_reply_model_and_annotator_do_nothing(shown, ser
     address, page, seen = served
     shutil.rmtree(run)
     with watched.canary() as canary:
-        corpus = hostile.corpus(canary.port)  # what can do something, and every third of the rest
-        texts = [one.text for n, one in enumerate(corpus) if one.does or n % 3 == 0]
+        corpus = hostile.corpus(canary.port)  # what can do something, and every fifth of the rest
+        texts = [one.text for n, one in enumerate(corpus) if one.does or n % 5 == 0]
         replies = {(text[:200], f"p{n}"): text for n, text in enumerate(texts)}
         run_with(run, replies, aspects=texts[:2], text=texts[0])
         asked, windows = len(seen.asked), seen.windows
@@ -223,27 +225,10 @@ def test_hostile_texts_as_prompt_reply_model_and_annotator_do_nothing(shown, ser
     assert len(ana.lines(len(texts))) == len((run / "rows.jsonl").read_text().splitlines()) == len(texts)
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_everybody_can_read_and_reach_it(shown, served, theme):
+def test_everybody_can_read_and_reach_it(shown, served):
     page = served[1]
     ana, pairs = shown(["'Ana'"], ["'Ana'", "compare=True"], n=2)
-    page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
     ana.choose(4)
-    try:
-        for width, height, zoom in ((1400, 1000, 1), (1024, 768, 1), (1024, 768, 2)):
-            page.set_viewport_size({"width": width // zoom, "height": height // zoom})
-            if zoom == 2:  # whoever reads so large closes the list of files
-                page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
-            page.wait_for_timeout(300)
-            page.screenshot(path=watched.SHOTS / f"annotate_page_{width}_{zoom}.png")
-            for one in (ana, pairs):
-                one.root.scroll_into_view_if_needed()
-                assert one.low_contrasts() == [] and not one.overflows(), (width, zoom)
-            ana.root.screenshot(path=watched.SHOTS / f"annotate_{theme[11:].lower()}_{width}_{zoom}.png")
-    finally:
-        page.set_viewport_size({"width": 1400, "height": 1000})
-        page.evaluate("() => window.jupyterapp.shell.expandLeft()")
-        page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
     ana.root.locator("h2").focus()
     order = []
     for _ in range(8):
@@ -255,3 +240,20 @@ def test_everybody_can_read_and_reach_it(shown, served, theme):
         assert ana.root.locator(part).first.get_attribute("role") == role
     assert ana.root.get_by_role("radio", name="4 Good", exact=False).count() == 1
     assert ana.root.get_by_role("group", name="What the reply has").count() == 1
+    wear = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
+    try:
+        for theme, (width, height, zoom) in itertools.product(THEMES, SCREENS):
+            page.evaluate(wear, f"JupyterLab {theme}")
+            page.set_viewport_size({"width": width // zoom, "height": height // zoom})
+            # whoever reads so large closes the list of files
+            page.evaluate(f"() => window.jupyterapp.shell.{'collapseLeft' if zoom == 2 else 'expandLeft'}()")
+            page.wait_for_timeout(300)
+            page.screenshot(path=watched.SHOTS / f"annotate_page_{theme}_{width}_{zoom}.png")
+            for one in (ana, pairs):
+                one.root.scroll_into_view_if_needed()
+                assert one.faults() == [], (theme, width, zoom)
+            ana.root.screenshot(path=watched.SHOTS / f"annotate_{theme}_{width}_{zoom}.png")
+    finally:
+        page.set_viewport_size({"width": 1400, "height": 1000})
+        page.evaluate("() => window.jupyterapp.shell.expandLeft()")
+        page.evaluate(wear, "JupyterLab Light")

@@ -11,7 +11,7 @@ from support import clicking
 from support.judged import run_with, saved
 
 REPLIES = {(model, prompt): f"{model} on {prompt}" for model in "ab" for prompt in "pq"}
-CLICKS, ROUNDS = 3, 20
+CLICKS, ROUNDS = 3, 10
 
 
 @pytest.fixture(scope="module")

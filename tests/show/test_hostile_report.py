@@ -11,7 +11,7 @@ from slmbench.show import report, text
 from support import gfm, hostile
 from support.made_hostile import CORPUS, NAME_MAX, batches, rows_of, told_of
 
-BATCHES = batches(CORPUS, 6)
+BATCHES = batches(CORPUS, 4)
 OURS = {"heading", "paragraph", "strong", "bullet_list", "list_item", "fence", "image"}
 PLAN = {"models": ["a"], "prompts": [{"id": "p", "text": "Hi"}], "rounds": 1, "max_tokens": 8, "temperature": 0.0}
 PICTURES = {f"{name}.png" for name in (*(picture.name for picture in report.PICTURES), "speed_quality")}
