@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from slmbench import judging, paths
+from slmbench.endpoint import service
 from slmbench.errors import UsageError
 from slmbench.quality import scores
 from support.judged import run_with, saved
@@ -136,8 +137,13 @@ def test_the_embedded_model_as_a_judge_in_the_real_runtime(tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(paths.run_folder(paths.QUALITY), folder)
     (folder / "scores.jsonl").unlink()
-    found = list(judging.judge_run(folder, "smollm2-135m-int4", replies=2, say=lambda _: None))
-    found += judging.judge_run(folder, "smollm2-135m-int4", compare=True, replies=1, say=lambda _: None)
+    ran_before = service.status() is not None
+    try:
+        found = list(judging.judge_run(folder, "smollm2-135m-int4", replies=2, say=lambda _: None))
+        found += judging.judge_run(folder, "smollm2-135m-int4", compare=True, replies=1, say=lambda _: None)
+    finally:
+        if not ran_before:
+            service.stop()
     assert Counter(s.task for s in found) == {"score": 2, "pair": 2}
     assert {s.status for s in found} <= {scores.OK, scores.UNPARSABLE}
     assert all(s.latency_s > 0 and s.prompt_tokens > 100 and s.output_tokens > 5 for s in found)
