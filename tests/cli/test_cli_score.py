@@ -61,8 +61,8 @@ def test_a_sheet_goes_out_and_comes_back(slmbench, folder, tmp_path):
 
 def test_checks_and_json(slmbench, folder):
     done = slmbench("score", folder, "--checks", "--json")
-    assert done.code == 0 and "6 replies are checked by code." in done.out
-    found = json.loads(done.out[done.out.index("{") :])
+    assert done.code == 0 and "6 replies are checked by code." in done.err
+    found = json.loads(done.out)
     assert found["scores"] == 6 and found["means"] == [] and found["agreement"] == []
 
 

@@ -17,9 +17,7 @@ LIST = "slmbench models   (lists them)"
 
 def judge(given: argparse.Namespace) -> int:
     if not given.model:
-        raise UsageError(
-            "--model: nothing was found, the alias of a judge was expected", "slmbench models   (lists them)"
-        )
+        raise UsageError("--model: nothing was found, the alias of a judge was expected", LIST)
     folder = to_judge(given.run)
     asked = []
     how = {"compare": given.pairs, "replies": given.replies, "again": given.again}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from slmbench import store
+from slmbench.cli.bench import aloud
 from slmbench.errors import UsageError
 from slmbench.quality import agreement, checks, means, ranking
 from slmbench.quality.items import items
@@ -31,13 +32,14 @@ def score(given: argparse.Namespace) -> int:
         print(f"Written: {plain(str(written))}. Fill in the column '{sheet.SCORE}', save it as CSV, then:")
         print(plain(f"slmbench score {folder} --annotator {given.annotator!r} --read {written}"))
         return 0
+    say = aloud if given.json else (lambda line: print(plain(line)))
     if given.read:
         read = sheet.read(Path(given.read), folder, given.annotator)
-        print(plain(f"{len(read)} scores of {given.annotator} are in {folder / 'scores.jsonl'}."))
+        say(f"{len(read)} scores of {given.annotator} are in {folder / 'scores.jsonl'}.")
     if given.checks:
         done = checks.rate(items(store.read(folder)))
         save(folder, done)
-        print(f"{len(done)} replies are checked by code.")
+        say(f"{len(done)} replies are checked by code.")
     found = of_run(store.read(folder))
     if given.json:
         print(as_json(_plain(found, folder)))

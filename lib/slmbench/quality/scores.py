@@ -66,16 +66,8 @@ class Score:
 
 
 FIELDS = tuple(f.name for f in dataclasses.fields(Score))
-JUDGEMENT = (
-    "score",
-    "choice",
-    "aspects",
-    "checks",
-    "explanation",
-    "status",
-    "error",
-    "scored_at",
-)  # what `earlier` keeps
+# what `earlier` keeps
+JUDGEMENT = ("score", "choice", "aspects", "checks", "explanation", "status", "error", "scored_at")
 
 
 def score_of(one: Item | Pair, kind: str, annotator: str, **fields: Any) -> Score:
