@@ -7,7 +7,7 @@ import pytest
 from slmbench import store
 from slmbench.quality import scores
 from support.judged import run_with, saved
-from support.replies import plain
+from support.replies import message, plain
 
 ANSWER = {"reason": "fine", "aspects": [True, False], "score": 4}
 BUSY = [plain(b"{}", "503 Busy", "application/json")]
@@ -23,17 +23,8 @@ def serving(said, model="j"):
     listed = {"object": "list", "data": [{"id": model, "object": "model"}]}
 
     def respond(request):
-        choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
-        reply = {
-            "id": "1",
-            "object": "chat.completion",
-            "created": 0,
-            "model": model,
-            "choices": [choice],
-            "usage": usage,
-        }
-        return [plain(json.dumps(listed if request.method == "GET" else reply).encode(), kind="application/json")]
+        reply = message(said, counts={"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12})
+        return [plain(listed if request.method == "GET" else reply)]
 
     return respond
 

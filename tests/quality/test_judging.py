@@ -11,7 +11,7 @@ from slmbench.endpoint import service
 from slmbench.errors import UsageError
 from slmbench.quality import scores
 from support.judged import run_with, saved
-from support.replies import plain
+from support.replies import message, plain
 from support.server import Server
 
 KEY = "sk-canary-0123456789"
@@ -19,18 +19,8 @@ ANSWER = {"reason": "fine", "aspects": [True, False], "score": 4}
 LISTED = {"object": "list", "data": [{"id": "judge", "object": "model"}]}
 
 
-def completion(text, **more):
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-    usage = {"prompt_tokens": 50, "completion_tokens": 9, "total_tokens": 59}
-    whole = {
-        "id": "1",
-        "object": "chat.completion",
-        "created": 0,
-        "model": "judge",
-        "choices": [choice],
-        "usage": usage,
-    }
-    return whole | more
+def completion(text):
+    return message(text, counts={"prompt_tokens": 50, "completion_tokens": 9, "total_tokens": 59})
 
 
 def answered(value, status="200 OK"):
