@@ -1,10 +1,10 @@
 """The main notebook run by papermill on the tiny model in the real runtime, from a folder that is not the clone's."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from support import notebooks
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "session03_benchmark_oss_models.ipynb"
 TINY = "tiny-a", "tiny-b"
@@ -29,10 +29,4 @@ def tiny_home(tmp_path_factory):
 def papermill(tiny_home, tmp_path):  # noqa: ARG001  the home is set in the environment
     """Run papermill's command in a folder of its own: papermill(*arguments) -> (completed process, output notebook)."""
 
-    def run(*arguments: str):
-        out = tmp_path / "out.ipynb"
-        command = [sys.executable, "-m", "papermill", str(NOTEBOOK), str(out), "-k", "python3", "--no-progress-bar"]
-        done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
-        return done, out
-
-    return run
+    return notebooks.papermill(NOTEBOOK, tmp_path)

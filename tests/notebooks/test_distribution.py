@@ -1,10 +1,7 @@
 """The notebook on distributions: a papermill job on the example run and on others, its hints, and what it claims."""
 
-import html
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import matplotlib
@@ -13,6 +10,7 @@ import pandas as pd
 import pytest
 
 from slmbench import paths
+from support import notebooks
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "session03_read_the_distribution.ipynb"
 PICTURES = 12
@@ -23,13 +21,7 @@ pytestmark = pytest.mark.timeout(120)
 def papermill(tmp_path):
     """Run papermill's command in an empty folder: papermill(*arguments) -> (completed process, output notebook)."""
 
-    def run(*arguments: str):
-        out = tmp_path / "out.ipynb"
-        command = [sys.executable, "-m", "papermill", str(NOTEBOOK), str(out), "-k", "python3", "--no-progress-bar"]
-        done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
-        return done, out
-
-    return run
+    return notebooks.papermill(NOTEBOOK, tmp_path)
 
 
 @pytest.fixture
@@ -119,19 +111,16 @@ def played():
         yield names
 
 
-def hints():
-    text = "\n".join(cell.source for cell in nbformat.read(NOTEBOOK, 4).cells if cell.cell_type == "markdown")
-    found = re.findall(r"<details>.*?</details>", text, re.DOTALL)
-    return [html.unescape(code) for hint in found for code in re.findall(r"<code>(.*?)</code>", hint)]
+HINTS = notebooks.hints(NOTEBOOK)
 
 
-@pytest.mark.parametrize("code", hints())
+@pytest.mark.parametrize("code", HINTS)
 def test_hints_run_when_pasted(played, code):
     exec(compile(code, "hint", "exec"), dict(played))
 
 
 def test_there_are_hints():
-    assert len(hints()) >= 5
+    assert len(HINTS) >= 5
 
 
 def test_the_example_shows_what_the_text_says(played):

@@ -1,9 +1,5 @@
 """The notebook on quality: a papermill job on the run that ships and on one's own, its hints, and what it claims."""
 
-import html
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +8,7 @@ import pandas as pd
 import pytest
 
 from slmbench.quality import scores
+from support import notebooks
 from support.judged import run_with
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "session03_score_quality.ipynb"
@@ -24,13 +21,7 @@ def papermill(tmp_path, monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 
-    def run(*arguments: str):
-        out = tmp_path / "out.ipynb"
-        command = [sys.executable, "-m", "papermill", str(NOTEBOOK), str(out), "-k", "python3", "--no-progress-bar"]
-        done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
-        return done, out
-
-    return run
+    return notebooks.papermill(NOTEBOOK, tmp_path)
 
 
 def outputs(notebook):
@@ -82,20 +73,16 @@ def played(tmp_path_factory):
         yield names
 
 
-def hints():
-    text = "\n".join(cell.source for cell in nbformat.read(NOTEBOOK, 4).cells if cell.cell_type == "markdown")
-    found = re.findall(r"<details>.*?</details>", text, re.DOTALL)
-    codes = [html.unescape(code) for hint in found for code in re.findall(r"<code>(.*?)</code>", hint)]
-    return [code for code in codes if not code.startswith(("slmbench ", "--"))]
+HINTS = [code for code in notebooks.hints(NOTEBOOK) if not code.startswith(("slmbench ", "--"))]
 
 
-@pytest.mark.parametrize("code", hints())
+@pytest.mark.parametrize("code", HINTS)
 def test_hints_run_when_pasted(played, code):
     exec(compile(code, "hint", "exec"), dict(played))
 
 
 def test_there_are_hints():
-    assert len(hints()) >= 2
+    assert len(HINTS) >= 2
 
 
 def test_the_example_shows_what_the_text_says(played):
