@@ -63,7 +63,8 @@ def test_unloading(prefix):
 @pytest.mark.usefixtures("loaded")
 def test_a_stream_is_ok_with_the_servers_own_counts(prefix):
     reply = ask(prefix)
-    assert (reply.status, reply.error, reply.flags) == ("ok", None, [])
+    assert (reply.status, reply.error) == ("ok", None)
+    assert set(reply.flags) <= {"client_bound"}  # 4,000 tokens/s are more than a busy machine can stamp one by one
     assert (reply.output_tokens, reply.token_source, reply.finish_reason) == (16, "server", "length")
     assert len(reply.text) == 16  # the tiny model says one character a token
     assert (len(reply.chunk_s), reply.reasoning_text, reply.cached_tokens) == (16, None, 0)
