@@ -1,0 +1,205 @@
+"""Which model to choose: a score from weighted dimensions, who is ahead for sure, and what would change the choice.
+
+Each measure is divided by the best of the candidates (1 is the best, 0.5 half as good); the score is the product of
+these, each to the power of its weight, the weights adding up to 1: a weighted geometric mean. So a model that is half
+as good in everything has a score of 0.5, no unit matters, and who of two models is ahead does not depend on a third.
+
+source: Fleming and Wallace, How not to lie with statistics (1986), on normalised numbers and the geometric mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from slmbench.analyse.candidates import MORE_IS_BETTER, VALUES, Candidates, load_means, weighted_error
+from slmbench.analyse.decide import judge
+from slmbench.analyse.keeping import NO, UNSURE, kept
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+MOVE = 0.2  # how far weights are moved to see whether the choice depends on them
+RIVALS = ("model", "ratio", "ratio_low", "ratio_high", "p", "p_holm", "verdict", "margin", "why")
+TURNS = ("dimension", "weight", "becomes", "model")
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What the limits and weights come to.
+
+    winner: an alias, None where no model can be chosen. weights: those that counted, adding up to 1. left_out: weighted
+    dimensions that count for nothing, as no candidate was measured in them. table: a line a model: model, admitted
+    (keeps to the limits, or can't be told not to), reasons; for each dimension that counts its share of the best;
+    score, ahead (its place among the admitted, from 1), dominated_by ("" for the Pareto front). limits: `keeping.kept`.
+    rivals: a line for each other admitted model, columns RIVALS, see `choose`. turns: columns TURNS: at which weight
+    (share of all) another model takes over, the others kept in proportion. outside: models that a limit keeps out, and
+    that would win without it, with the limits.
+    """
+
+    winner: str | None
+    weights: Mapping[str, float]
+    left_out: tuple[str, ...]
+    table: pd.DataFrame
+    limits: pd.DataFrame
+    rivals: pd.DataFrame
+    turns: pd.DataFrame
+    outside: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def choose(candidates: Candidates, weights: Mapping[str, float], limits: Mapping[str, Any]) -> Choice:
+    """The best of the candidates that keep to the limits.
+
+    weights: dimension -> a number, 0 or more, at least one above. limits: as `keeping.kept` takes them.
+    rivals: ratio is the winner's score over the rival's; ratio_low, ratio_high: its 95 % interval; verdict "ahead",
+        "tie" (within 5 %, surely) or "can't tell", with Holm's correction over the rivals; margin: by what share all
+        weights may be moved at once, each up or down, before the rival takes over: infinity if the winner is ahead in
+        everything. why: what keeps an interval from being given, or "".
+
+    The interval: speeds request by request (as `compare.models`, t within a session or across loads), quality prompt
+    by prompt (the delta method for a ratio of means), added up with their errors by Welch and Satterthwaite's degrees
+    of freedom. Memory and disk, which were measured once, have none. It speaks of these prompts on this machine.
+    """
+    import pandas as pd
+
+    checked = kept(candidates.table, limits)
+    used = {name: weight for name, weight in weights.items() if weight > 0}
+    left_out = tuple(name for name in used if candidates.table[VALUES[name]].isna().all())
+    used = {name: weight for name, weight in used.items() if name not in left_out}
+    total = sum(used.values())
+    used = {name: weight / total for name, weight in used.items()}
+    table = _shares(candidates, used, checked)
+    lined = table[table["admitted"] & table["score"].notna()].sort_values("score", ascending=False, kind="stable")
+    if lined.empty:
+        rivals, turns = pd.DataFrame(columns=list(RIVALS)), pd.DataFrame(columns=list(TURNS))
+        return Choice(None, used, left_out, table, checked, rivals, turns)
+    winner, others = lined["model"].iloc[0], list(lined["model"].iloc[1:])
+    table["ahead"] = table["model"].map({model: place for place, model in enumerate(lined["model"], 1)})
+    shares = table.set_index("model")[list(used)]
+    rivals = _rivals(candidates, used, shares, winner, others)
+    best = lined["score"].iloc[0]
+    over = table[~table["admitted"] & (table["score"] > best)]
+    failed = checked[checked["kept"] == NO].groupby("model")["limit"].agg(list)
+    outside = {model: failed[model] for model in over["model"] if model in failed}
+    return Choice(winner, used, left_out, table, checked, rivals, _turns(used, shares, winner, others), outside)
+
+
+def _shares(candidates: Candidates, weights: Mapping[str, float], checked: pd.DataFrame) -> pd.DataFrame:
+    """Each model's share of the best in each dimension, its score, and whether the limits let it in."""
+    import numpy as np
+    import pandas as pd
+
+    values = candidates.table
+    fits = values["note"] == ""
+    refused = checked[checked["kept"] == NO].groupby("model")["limit"].agg(list)
+    known = fits & values[[VALUES[name] for name in weights]].notna().all(axis=1)
+    admitted = known & ~values["model"].isin(refused.index)
+    shares = {}
+    for name in weights:
+        column = values[VALUES[name]]
+        pool = column[admitted] if admitted.any() else column[known]
+        shares[name] = column / pool.max() if name in MORE_IS_BETTER else pool.min() / column
+    found = pd.DataFrame({"model": values["model"], "admitted": admitted, **shares})
+    logs = np.log(found[list(weights)].to_numpy(dtype=float))
+    found["score"] = np.where(known, np.exp(logs @ np.array(list(weights.values()))), np.nan)
+    found["ahead"] = np.nan
+    found["dominated_by"] = _dominated(found, list(weights))
+    found["reasons"] = [_reasons(line, weights, refused) for line in values.to_dict("records")]
+    return found
+
+
+def _reasons(line: Mapping[str, Any], weights: Mapping[str, float], refused: Mapping[str, list[str]]) -> list[str]:
+    """Why a model is not among those that can be chosen; [] if it is."""
+    if line["note"]:
+        return [line["note"]]
+    lacks = [f"{name} was not measured" for name in weights if line[VALUES[name]] != line[VALUES[name]]]
+    return lacks + [f"limit {name}" for name in refused.get(line["model"], [])]
+
+
+def _dominated(found: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """For each admitted model the first that is at least as good in everything and better in something, else ""."""
+    lines = found[found["admitted"]].set_index("model")[list(names)]
+
+    def over(model: str) -> str:
+        ahead = (lines >= lines.loc[model]).all(axis=1) & (lines > lines.loc[model]).any(axis=1)
+        return next(iter(lines.index[ahead]), "")
+
+    return [over(line["model"]) if line["admitted"] else "" for line in found.to_dict("records")]
+
+
+def _rivals(candidates: Candidates, weights: Mapping[str, float], shares: pd.DataFrame, winner: str, others: list[str]):
+    import numpy as np
+    import pandas as pd
+
+    lines = []
+    for other in others:
+        gains = np.log(shares.loc[winner] / shares.loc[other])
+        each = gains * pd.Series(weights)
+        reach = each.abs().sum()
+        against = each.sum() < reach - 1e-12  # something speaks for the rival
+        error, free, why = _error(candidates, weights, winner, other)
+        margin = each.sum() / reach if against and reach else math.inf
+        lines.append({"model": other, "mean": each.sum(), "se": error, "df": free, "margin": margin, "why": why})
+    found = pd.DataFrame(lines, columns=["model", "mean", "se", "df", "margin", "why"])
+    numbers = found[["mean", "se", "df"]].astype(float)
+    told = judge(numbers["mean"], numbers["se"], numbers["df"], more_is_better=True)
+    verdict = ["ahead" if word == "faster" else word for word in told.pop("verdict")]
+    return found.assign(**told, verdict=verdict, ratio=np.exp(numbers["mean"]))[list(RIVALS)]
+
+
+def _error(candidates: Candidates, weights: Mapping[str, float], one: str, other: str) -> tuple[float, float, str]:
+    """Standard error of the logarithm of two scores' ratio, its degrees of freedom, and why there is none."""
+    parts = []
+    places = candidates.models.index(one), candidates.models.index(other)
+    speeds = {name: weights[name] * (1 if name in MORE_IS_BETTER else -1) for name in candidates.logs if name in weights}
+    if speeds:
+        apart = sum(w * (candidates.logs[name][:, places[0]] - candidates.logs[name][:, places[1]]) for name, w in speeds.items())
+        each = load_means(apart, candidates.loads)
+        if len(apart) < 6:
+            return math.nan, math.nan, f"{len(apart)} requests in common, and a verdict needs 6"
+        parts.append((each.std(ddof=1) / len(each) ** 0.5, len(each) - 1))
+    if "quality" in weights:
+        parts.append(_quality_error(candidates, weights["quality"], one, other))
+        if math.isnan(parts[-1][0]):
+            return math.nan, math.nan, "too few prompts scored for both, or scores without any spread"
+    variances = [error**2 for error, _ in parts]
+    if not sum(variances):
+        return (0.0, math.inf, "") if not parts else (math.nan, math.nan, "no spread was seen")
+    free = sum(variances) ** 2 / sum(v**2 / df for v, (_, df) in zip(variances, parts, strict=True))
+    return sum(variances) ** 0.5, free, ""
+
+
+def _quality_error(candidates: Candidates, weight: float, one: str, other: str) -> tuple[float, float]:
+    """Of weight × log(mean score of one / mean score of the other), over the prompts that both were scored on."""
+    import numpy as np
+
+    both = candidates.scores[[one, other]].dropna()
+    w = np.array([candidates.weights.get(prompt, 1.0) for prompt in both.index])
+    x, y = (both[name].to_numpy(dtype=float) for name in (one, other))
+    if not len(both):
+        return math.nan, math.nan
+    apart = x / np.average(x, weights=w) - y / np.average(y, weights=w)
+    error, free = weighted_error(apart, w)
+    return weight * error, free
+
+
+def _turns(weights: Mapping[str, float], shares: pd.DataFrame, winner: str, others: Sequence[str]) -> pd.DataFrame:
+    """For each dimension the nearest smaller and the nearest larger weight at which another model takes over."""
+    import pandas as pd
+
+    lines = []
+    for name, share in weights.items():
+        found = []
+        for other in others:
+            gains = {n: math.log(shares.loc[winner, n] / shares.loc[other, n]) for n in weights}
+            rest = sum(weights[n] * gains[n] for n in weights if n != name)
+            times = -rest / (share * gains[name]) if gains[name] else math.inf
+            if 0 <= times < math.inf:
+                found.append((times * share / (1 - share + times * share), other))
+        below, above = [f for f in found if f[0] < share], [f for f in found if f[0] > share]
+        for weight, other in [*([max(below)] if below else []), *([min(above)] if above else [])]:
+            lines.append({"dimension": name, "weight": share, "becomes": weight, "model": other})
+    return pd.DataFrame(lines, columns=list(TURNS))
