@@ -207,3 +207,13 @@ def _turns(weights: Mapping[str, float], shares: pd.DataFrame, winner: str, othe
         for weight, other in [*([max(below)] if below else []), *([min(above)] if above else [])]:
             lines.append({"dimension": name, "weight": share, "becomes": weight, "model": other})
     return pd.DataFrame(lines, columns=list(TURNS))
+
+
+def score_at(line: Mapping[str, Any], weights: Mapping[str, float], dimension: str, weight: float) -> float:
+    """The score of a line of `Choice.table` if one dimension had this weight (0 to 1), the others in proportion.
+
+    weights: those of the choice. Where one dimension is all that counts, the others have none to share.
+    """
+    rest = 1 - weights[dimension]
+    moved = {n: (weight if n == dimension else w * (1 - weight) / rest) for n, w in weights.items()} if rest else weights
+    return math.exp(sum(w * math.log(line[name]) for name, w in moved.items()))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmbench import store
 from slmbench.analyse import stats, traffic
-from slmbench.show import alt, findings, picks, plots, quality_sections, sections, speed_quality, text, theme
+from slmbench.show import alt, choice as choosing_section, choice_plots, findings, picks, plots, quality_sections, sections, speed_quality, text, theme
 from slmbench.show.levels import labelled, levels, name, only
 from slmbench.show.verdict import headline, median, p95
 
@@ -56,16 +56,19 @@ def write(
     resources: Sequence[Mapping[str, Any]],
     entries: Mapping[str, Any],
     scores: Sequence[Score] = (),
+    choice: tuple[Any, Any] | None = None,
 ) -> list[Path]:
     """Writes benchmark_report.md, summary.csv, rows.csv and the pictures into the run folder.
 
     frame: from `records.to_frame`. plan, machine: what plan.json and machine.json hold. resources: one mapping a
     load of a model, with load_s, rss_before_mb … . entries: alias -> the model's entry in models.json.
     scores: from `quality.scores.read_scores`; with them the summary and the report tell of quality.
+    choice: `choosing.Evidence` and `choosing.Decision`, where a model was chosen.
     returns: the files written, the report first.
     """
     folder = Path(run_folder)
     told = {"plan": plan, "machine": machine, "resources": resources, "entries": entries, "scores": scores}
+    told["choice"] = choice
     lines = summary(frame)
     if scores:
         lines = speed_quality.joined(lines, quality_sections.judged(scores, plan))
@@ -75,13 +78,15 @@ def write(
     with theme.use("light"):
         for picture, rows in drawn:
             files[f"{picture.name}.png"] = theme.png(plots.draw(rows, picture.kind, **picture.options).figure)
+        for chart, ax in choice_plots.drawn(choice[1].choice).items() if choice else ():
+            files[f"{chart}.png"] = theme.png(ax.figure)
         if len(points):
             files[f"{quality_sections.CHART}.png"] = theme.png(speed_quality.chart(points, who=who).figure)
     page = markdown(frame, **told)
     files = {"benchmark_report.md": page.encode("utf-8", "backslashreplace")} | files
     for file, content in files.items():
         store.write_bytes(folder / file, content)
-    for file in {f"{file}.png" for file in (*(p.name for p in PICTURES), quality_sections.CHART)} - files.keys():
+    for file in {f"{n}.png" for n in (*(p.name for p in PICTURES), quality_sections.CHART, *choice_plots.CHARTS)} - files.keys():
         (folder / file).unlink(missing_ok=True)  # of an earlier report, and of what this one has nothing to show
     return [folder / file for file in files]
 
@@ -159,6 +164,7 @@ def markdown(
     resources: Sequence[Mapping[str, Any]],
     entries: Mapping[str, Any],
     scores: Sequence[Score] = (),
+    choice: tuple[Any, Any] | None = None,
 ) -> str:
     """The report as a string; arguments as in `write`."""
     whole, said = stats.summarise(frame), headline(frame)
@@ -173,6 +179,9 @@ def markdown(
         "### Model against model": findings.comparison(frame),
         "### Failed and skipped": sections.not_measured(whole),
         "## Quality": quality_sections.section(scores, plan, alone),
+        "## Choice": choosing_section.section(*choice, [f"![{text.markdown(w)}]({n}.png)" for n, w in _chosen(choice)])
+        if choice
+        else [],
         "## Load": findings.load(frame, plan),
         "## Precision": findings.precision(plan, resources),
         "## Pictures": [SEVERAL] * bool(shown and len(levels(frame)) > 1)
@@ -189,6 +198,10 @@ def markdown(
     }
     blocks = [block for title, body in parts.items() if body for block in (title, *body) if block]
     return "\n\n".join(blocks) + "\n"
+
+
+def _chosen(choice: tuple[Any, Any]) -> list[tuple[str, str]]:
+    return list(choice_plots.words(choice[1].choice).items())
 
 
 def _tables(frame: pd.DataFrame, resources: Sequence[Mapping], entries: Mapping[str, Any]) -> list[str]:
