@@ -123,6 +123,19 @@ def plain(decision: Decision) -> dict[str, Any]:
     }
 
 
+def sizes(found: Evidence) -> tuple[str, str]:
+    """The smallest and the biggest model of a run, by parameters, then disk, then memory.
+
+    raises: UsageError where there is only one.
+    """
+    big, table = saving.biggest(found.candidates.table), found.candidates.table
+    if len(found.candidates.models) < 2:
+        raise UsageError("pair: the run has one model, two were expected", "slmbench run --models A,B")
+    rest = table[(table["note"] == "") & (table["model"] != big)]
+    keys = ["parameters_m", "disk_mb", "memory_mb"]
+    return str(rest.sort_values(keys, kind="stable")["model"].iloc[0]), big
+
+
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{name: _plain(value) for name, value in line.items()} for line in table.to_dict("records")]
 

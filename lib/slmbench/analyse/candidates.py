@@ -181,6 +181,23 @@ def weighted_error(apart: np.ndarray, weight: np.ndarray) -> tuple[float, float]
     return float(np.sqrt(variance / n)), float(n - 1)
 
 
+def quality_error(candidates: Candidates, one: str, other: str) -> tuple[float, float, int]:
+    """Of the logarithm of two models' ratio of mean scores, over the prompts that both were scored on: its standard
+    error and degrees of freedom (NaN as `weighted_error`), and how many prompts these are.
+
+    source: the delta method for a ratio of means of pairs.
+    """
+    import numpy as np
+
+    both = candidates.scores[[one, other]].dropna()
+    if not len(both):
+        return math.nan, math.nan, 0
+    weight = np.array([candidates.weights.get(prompt, 1.0) for prompt in both.index])
+    x, y = (both[name].to_numpy(dtype=float) for name in (one, other))
+    apart = x / np.average(x, weights=weight) - y / np.average(y, weights=weight)
+    return *weighted_error(apart, weight), len(both)
+
+
 def half_width(error: float, free: float) -> float:
     from scipy.stats import t
 

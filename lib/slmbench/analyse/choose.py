@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from slmbench.analyse.candidates import MORE_IS_BETTER, VALUES, Candidates, load_means, weighted_error
+from slmbench.analyse.candidates import MORE_IS_BETTER, VALUES, Candidates, load_means, quality_error
 from slmbench.analyse.decide import judge
 from slmbench.analyse.keeping import NO, UNSURE, kept
 
@@ -166,28 +166,15 @@ def _error(candidates: Candidates, weights: Mapping[str, float], one: str, other
             return math.nan, math.nan, f"{len(apart)} requests in common, and a verdict needs 6"
         parts.append((each.std(ddof=1) / len(each) ** 0.5, len(each) - 1))
     if "quality" in weights:
-        parts.append(_quality_error(candidates, weights["quality"], one, other))
-        if math.isnan(parts[-1][0]):
+        error, its_free, _ = quality_error(candidates, one, other)
+        parts.append((weights["quality"] * error, its_free))
+        if math.isnan(error):
             return math.nan, math.nan, "too few prompts scored for both, or scores without any spread"
     variances = [error**2 for error, _ in parts]
     if not sum(variances):
         return (0.0, math.inf, "") if not parts else (math.nan, math.nan, "no spread was seen")
     free = sum(variances) ** 2 / sum(v**2 / df for v, (_, df) in zip(variances, parts, strict=True))
     return sum(variances) ** 0.5, free, ""
-
-
-def _quality_error(candidates: Candidates, weight: float, one: str, other: str) -> tuple[float, float]:
-    """Of weight × log(mean score of one / mean score of the other), over the prompts that both were scored on."""
-    import numpy as np
-
-    both = candidates.scores[[one, other]].dropna()
-    w = np.array([candidates.weights.get(prompt, 1.0) for prompt in both.index])
-    x, y = (both[name].to_numpy(dtype=float) for name in (one, other))
-    if not len(both):
-        return math.nan, math.nan
-    apart = x / np.average(x, weights=w) - y / np.average(y, weights=w)
-    error, free = weighted_error(apart, w)
-    return weight * error, free
 
 
 def _turns(weights: Mapping[str, float], shares: pd.DataFrame, winner: str, others: Sequence[str]) -> pd.DataFrame:

@@ -121,17 +121,7 @@ def report(given: argparse.Namespace) -> int:
 def write_report(path: Path) -> list[Path]:
     """The report of a run folder, made again from its records. returns: the files written, the report first."""
     from slmbench import choosing
-    from slmbench.quality.scores import of_run
     from slmbench.show import report as writing
 
     found = store.read(path)
-    return writing.write(
-        found.path,
-        found.frame(),
-        plan=found.plan,
-        machine=found.machine,
-        resources=found.resources,
-        entries=runner.entries_of(found.plan),
-        scores=of_run(found),
-        choice=choosing.chosen(found.path),
-    )
+    return writing.remake(found, runner.entries_of(found.plan), choosing.chosen(found.path))

@@ -91,6 +91,14 @@ def write(
     return [folder / file for file in files]
 
 
+def remake(run: store.Run, entries: Mapping[str, Any], choice: tuple[Any, Any] | None = None) -> list[Path]:
+    """`write` for a run as it was read, with the scores that its folder has now."""
+    from slmbench.quality.scores import of_run
+
+    kept = {"plan": run.plan, "machine": run.machine, "resources": run.resources}
+    return write(run.path, run.frame(), **kept, entries=entries, scores=of_run(run), choice=choice)
+
+
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
     """`stats.summarise`, a line per model; where several numbers of requests at once were asked, per model and number,
     with a column `concurrency`.
