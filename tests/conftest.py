@@ -72,6 +72,15 @@ def pytest_runtest_protocol(item: pytest.Item):
     return (yield)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Which tests go to one worker, one after the other: those of a file, for they share what is started for them; and
+    all that use the user's cache and the service that is found through it, of which there is one.
+    """
+    for item in items:
+        real = item.get_closest_marker("real") is not None
+        item.add_marker(pytest.mark.xdist_group("real" if real else item.path.name))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("browser") and not any(shutil.which(name) for name in BROWSERS):
         pytest.skip(f"needs one of {', '.join(BROWSERS)} on PATH")

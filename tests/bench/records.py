@@ -33,7 +33,7 @@ def run_tests() -> tuple[int, str]:
     """pytest's exit code, and its report as JUnit XML."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "faults.xml"
-        command = [sys.executable, "-m", "pytest", "tests", "-m", "fault", "-q", f"--junitxml={report}"]
+        command = [sys.executable, "-m", "pytest", "tests", "-m", "fault", "-q", "-n", "0", f"--junitxml={report}"]
         command += ["-o", "junit_family=xunit1"]  # the newer form has no properties of a test
         done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False)
         return done.returncode, report.read_text(encoding="utf-8") if report.exists() else "<none/>"
