@@ -139,7 +139,9 @@ class Router:
         what = f"no model of this table has {' and '.join(needs) or 'anything'}"
         if able:
             kept = "; ".join(f"{route.model} is kept out by {', '.join(route.kept_out)}" for route in able)
-            raise NoRoute(f"{what} and keeps to the limits: {kept}", "loosen the limits: slmbench choose RUN --limits …")
+            raise NoRoute(
+                f"{what} and keeps to the limits: {kept}", "loosen the limits: slmbench choose RUN --limits …"
+            )
         raise NoRoute(what, f"measure one that has: {', '.join(_having(needs)) or 'none is known'}")
 
     def ask(

@@ -106,11 +106,17 @@ def test_a_dimension_that_nobody_was_measured_in_is_left_out_and_told():
 def test_a_model_without_a_score_is_not_ranked_beside_those_that_have_one():
     choice = choose(candidates({"quick": {**QUICK, "quality": None}, "good": GOOD}), EQUAL, {})
     assert choice.winner == "good"
-    assert shares(choice, "quick")["reasons"] == ["quality was not measured"] and not shares(choice, "quick")["admitted"]
+    assert (
+        shares(choice, "quick")["reasons"] == ["quality was not measured"] and not shares(choice, "quick")["admitted"]
+    )
 
 
 def test_a_limit_keeps_a_better_model_out_and_says_so():
-    choice = choose(candidates({"quick": {**QUICK, "commercial_use": False}, "good": GOOD}), {"latency": 1}, {"commercial_use": True})
+    choice = choose(
+        candidates({"quick": {**QUICK, "commercial_use": False}, "good": GOOD}),
+        {"latency": 1},
+        {"commercial_use": True},
+    )
     assert (choice.winner, dict(choice.outside)) == ("good", {"quick": ["commercial_use"]})
     assert shares(choice, "quick")["reasons"] == ["limit commercial_use"]
     assert shares(choice, "good")["latency"] == 1  # the best of those that can be chosen

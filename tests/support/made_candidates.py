@@ -28,6 +28,8 @@ def candidates(models, scores=None, loads=1):
             "memory_mb": of.get("memory", np.nan),
             "disk_mb": of.get("disk", np.nan),
             "quality": scores[name].mean() if name in scores else np.nan,
+            "quality_low": np.nan,
+            "quality_high": np.nan,
             "ttft_s_p50": 0.2,
             "ttft_s_p50_low": 0.1,
             "ttft_s_p50_high": 0.3,

@@ -116,6 +116,8 @@ def _common(frame: pd.DataFrame, summary: pd.DataFrame, speed: str):
     counts = good["model"].value_counts()
     models = [m for m in summary["model"] if counts.get(m, 0) >= max(1, ENOUGH * counts.max())]
     good = good[good["model"].isin(models)]
+    if not models:
+        return [], {name: np.empty((0, 0)) for name in columns}, np.empty(0)
     good = good.assign(load_index=good["load_index"].fillna(0))  # where loading is not ours to do
     each = good.pivot(index=list(stats.PAIR_KEY), columns="model", values=["latency_s", speed])
     each = each.dropna(subset=[("latency_s", model) for model in models])
@@ -201,7 +203,7 @@ def quality_error(candidates: Candidates, one: str, other: str) -> tuple[float, 
 def half_width(error: float, free: float) -> float:
     from scipy.stats import t
 
-    return float(t.ppf(0.975, free) * error) if free == free else math.nan
+    return float(t.ppf(0.975, free) * error) if not math.isnan(free) else math.nan
 
 
 def _why(line: Mapping[str, Any]) -> str:

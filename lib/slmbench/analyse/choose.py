@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.analyse.candidates import MORE_IS_BETTER, VALUES, Candidates, load_means, quality_error
 from slmbench.analyse.decide import judge
-from slmbench.analyse.keeping import NO, UNSURE, kept
+from slmbench.analyse.keeping import NO, kept
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 FLAT = 1e-12  # a difference that is only rounding
@@ -56,9 +55,9 @@ def choose(candidates: Candidates, weights: Mapping[str, float], limits: Mapping
 
     weights: dimension -> a number, 0 or more, at least one above. limits: as `keeping.kept` takes them.
     rivals: ratio is the winner's score over the rival's; ratio_low, ratio_high: its 95 % interval; verdict "ahead",
-        "tie" (within 5 %, surely) or "can't tell", with Holm's correction over all pairs of admitted models; margin: by what share all
-        weights may be moved at once, each up or down, before the rival takes over: infinity if the winner is ahead in
-        everything. why: what keeps an interval from being given, or "".
+        "tie" (within 5 %, surely) or "can't tell", with Holm's correction over all pairs of admitted models; margin:
+        by what share all weights may be moved at once, each up or down, before the rival takes over: infinity if the
+        winner is ahead in everything. why: what keeps an interval from being given, or "".
 
     The interval: speeds request by request (as `compare.models`, t within a session or across loads), quality prompt
     by prompt (the delta method for a ratio of means), added up with their errors by Welch and Satterthwaite's degrees
@@ -158,9 +157,14 @@ def _error(candidates: Candidates, weights: Mapping[str, float], one: str, other
     """Standard error of the logarithm of two scores' ratio, its degrees of freedom, and why there is none."""
     parts = []
     places = candidates.models.index(one), candidates.models.index(other)
-    speeds = {name: weights[name] * (1 if name in MORE_IS_BETTER else -1) for name in candidates.logs if name in weights}
+    speeds = {
+        name: weights[name] * (1 if name in MORE_IS_BETTER else -1) for name in candidates.logs if name in weights
+    }
     if speeds:
-        apart = sum(w * (candidates.logs[name][:, places[0]] - candidates.logs[name][:, places[1]]) for name, w in speeds.items())
+        apart = sum(
+            w * (candidates.logs[name][:, places[0]] - candidates.logs[name][:, places[1]])
+            for name, w in speeds.items()
+        )
         each = load_means(apart, candidates.loads)
         if len(apart) < 6:
             return math.nan, math.nan, f"{len(apart)} requests in common, and a verdict needs 6"
@@ -202,5 +206,7 @@ def score_at(line: Mapping[str, Any], weights: Mapping[str, float], dimension: s
     weights: those of the choice. Where one dimension is all that counts, the others have none to share.
     """
     rest = 1 - weights[dimension]
-    moved = {n: (weight if n == dimension else w * (1 - weight) / rest) for n, w in weights.items()} if rest else weights
+    moved = (
+        {n: (weight if n == dimension else w * (1 - weight) / rest) for n, w in weights.items()} if rest else weights
+    )
     return math.exp(sum(w * math.log(line[name]) for name, w in moved.items()))

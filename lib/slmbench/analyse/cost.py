@@ -24,10 +24,8 @@ COLUMNS = (
 FORMULAS = {
     "estimated": "Wh per 1,000 output tokens = power (W) × seconds of a request / 3,600 / its output tokens × 1,000",
     "measured": "Wh per 1,000 output tokens = joules of a reply / 3,600 / its output tokens × 1,000",
-    "money": "money = Wh / 1,000 × price of a kWh: electricity while it answers, and nothing else (no device, no idling)",
+    "money": "money = Wh / 1,000 × price of a kWh: electricity while it answers, no device and no idling",
     "cloud": "cloud, per request = price of a million tokens / 1,000,000 × (prompt + output tokens)",
-    "heuristic": "tokens/s × tokens of a request has the unit tokens²/s, which is neither energy nor money: a model twice as "
-    "fast would cost twice as much. What costs is time: power × tokens / (tokens/s).",
 }
 
 

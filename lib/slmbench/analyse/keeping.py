@@ -46,7 +46,7 @@ def kept(table: pd.DataFrame, limits: Mapping[str, Any]) -> pd.DataFrame:
 
 def _licence(line: Mapping[str, Any]) -> dict[str, Any]:
     allowed, named = line["commercial_use"], line["licence"] or "not known"
-    told = allowed is None or allowed != allowed
+    told = not isinstance(allowed, bool)  # None, or NaN in a column of numbers
     verdict = UNSURE if told else YES if allowed else NO
     found = dict(zip(TABLE, (line["model"], "commercial_use", True, allowed, None, None, verdict), strict=False))
     return found | {"why": f"licence {named}: read its terms" if told else f"licence {named}"}

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 class Saving(NamedTuple):
-    """biggest: the alias that all was compared with. n: requests; prompts: how many different ones. routed_s, biggest_s:
-    seconds of all n together. ratio: routed / biggest, with its 95 % interval low, high (NaN below 6). scored: prompts
+    """biggest: the alias that all was compared with. n: requests; prompts: how many different ones. routed_s,
+    biggest_s: seconds of all n together. ratio: routed / biggest, with its 95 % interval low, high (NaN below 6). scored: prompts
     scored on both sides; quality: mean score of the routed minus that of the biggest, with quality_low, quality_high.
     unrouted: prompts that no model is for; they are in no number."""
 
@@ -106,7 +106,7 @@ def _quality(scores: pd.DataFrame, routes: Mapping[str, str | None], big: str) -
     for prompt, model in routes.items():
         if prompt in scores.index and model in scores and big in scores:
             apart.append(scores.loc[prompt, model] - scores.loc[prompt, big])
-    x = np.array([value for value in apart if value == value])
+    x = np.array([value for value in apart if not math.isnan(value)])
     if not len(x):
         return 0, math.nan, math.nan, math.nan
     if len(x) < stats.MEDIAN_FROM or np.ptp(x) < 1e-9:
@@ -118,7 +118,9 @@ def _quality(scores: pd.DataFrame, routes: Mapping[str, str | None], big: str) -
 def sentence(found: Saving) -> str:
     """What was saved, and at what price in quality."""
     if not found.n:
-        return f"Nothing can be said of routing: no request was answered by both sides ({found.biggest} is the biggest)."
+        return (
+            f"Nothing can be said of routing: no request was answered by both sides ({found.biggest} is the biggest)."
+        )
     asked = f"{found.n} requests, {found.prompts} prompts"
     if math.isnan(found.low):
         interval = "" if found.ratio == 1 else ", indicative"
@@ -127,7 +129,11 @@ def sentence(found: Saving) -> str:
     said = f"Routed, the run's requests take {found.routed_s:.1f} s; all to {found.biggest}, {found.biggest_s:.1f} s"
     said += f" (× {found.ratio:.2f}{interval}; {asked})."
     if found.scored:
-        told = "" if math.isnan(found.quality_low) else f", 95 % interval {found.quality_low:+.2f} to {found.quality_high:+.2f}"
+        told = (
+            ""
+            if math.isnan(found.quality_low)
+            else f", 95 % interval {found.quality_low:+.2f} to {found.quality_high:+.2f}"
+        )
         said += f" The mean score changes by {found.quality:+.2f}{told}, {found.scored} prompts."
     else:
         said += " What that does to quality is not known: no prompt was scored on both sides."

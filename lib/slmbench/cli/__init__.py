@@ -84,7 +84,9 @@ def _parser() -> Parser:
 
     _quality(verb)
 
-    choose = verb("choose", "choose", "which model to take, how sure that is, what it costs, and which prompt goes where")
+    choose = verb(
+        "choose", "choose", "which model to take, how sure that is, what it costs, and which prompt goes where"
+    )
     choose.add_argument("run", metavar="RUN", type=arguments.run, help="a run folder; quality: the one that ships")
     choose.add_argument("--weights", metavar="LIST", help="as quality=4,latency=2; 0 leaves a dimension out")
     choose.add_argument("--limits", metavar="LIST", help="as memory_mb=8000,ttft_s=0.5; none takes one away")

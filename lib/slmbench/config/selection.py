@@ -33,7 +33,9 @@ class Selection:
     cost: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        return {name: dict(getattr(self, name)) for name in _PARTS}
+        """As selection.json has it; a limit that is none is null there, lest the kit's own came back."""
+        limits = {name: self.limits.get(name) for name in _known("limits")}
+        return {"limits": limits, "weights": dict(self.weights), "cost": dict(self.cost)}
 
 
 def read_selection(path: str | Path | None = None) -> Selection:

@@ -1,4 +1,4 @@
-"""What one model costs to hold and to run: load time, memory, disk, CPU and energy, each in a service process of its own."""
+"""What one model takes: load time, memory, disk, CPU and energy, each model in a service process of its own."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def footprint(target: Target) -> dict[str, Any]:
                 record["reply_s"] = round(time.perf_counter() - started, 4)
                 record["reply"] = _text(reply)
                 record |= _work(prefix, target, alone.pid, nvml)
-            record |= _memory(alone.pid, "after") | peak.found()
+            record |= _memory(alone.pid, "after")
+            record |= _most(peak.found(), record)
     except KitError as e:
         record["error"] = e.message
     except psutil.Error as e:
@@ -136,6 +137,15 @@ def _model_cache(target: Target) -> str:
 def _memory(pid: int, when: str) -> dict[str, float | None]:
     rss_mb, uss_mb = machine.tree_memory_mb(pid)
     return {f"rss_{when}_mb": rss_mb, f"uss_{when}_mb": uss_mb}
+
+
+def _most(seen: dict[str, float], record: dict[str, Any]) -> dict[str, float]:
+    """The peaks, which are no less than what was found before and after: a quick model may slip between two looks."""
+    for kind in ("rss", "uss"):
+        found = [seen.get(f"{kind}_peak_mb"), *(record[f"{kind}_{when}_mb"] for when in ("loaded", "after"))]
+        if known := [value for value in found if value is not None]:
+            seen[f"{kind}_peak_mb"] = max(known)
+    return seen
 
 
 def _text(reply: Any) -> str | None:

@@ -60,7 +60,8 @@ def _verdict(choice: Choice) -> str:
     sure = choice.rivals["verdict"].eq("ahead").all()
     lead = f"Choose {choice.winner}" if sure else f"{choice.winner} has the best score, though not for sure"
     score = float(lines.loc[choice.winner, "score"])
-    return f"{lead}: {score:.2f} of 1.00, the first of {admitted} models by these weights ({weights_text(choice.weights)})."
+    weights = weights_text(choice.weights)
+    return f"{lead}: {score:.2f} of 1.00, the first of {admitted} models by these weights ({weights})."
 
 
 def weights_text(weights: Mapping[str, float]) -> str:
@@ -129,12 +130,17 @@ def table(choice: Choice, candidates: Candidates) -> pd.DataFrame:
     shares = choice.table.set_index("model")
     for line in candidates.table.to_dict("records"):
         own = shares.loc[line["model"]]
-        shown = {"Model": line["model"], "Score (1.00 at best)": text.MISSING if math.isnan(own["score"]) else f"{own['score']:.2f}"}
+        shown = {
+            "Model": line["model"],
+            "Score (1.00 at best)": text.MISSING if math.isnan(own["score"]) else f"{own['score']:.2f}",
+        }
         shown["Place"] = text.MISSING if math.isnan(own["ahead"]) else f"{own['ahead']:.0f}"
         for name, column in VALUES.items():
             shown[TITLES[name]] = _value(line, name, column)
         shown["Licence"] = line["licence"] or text.MISSING
-        shown["Remark"] = ", ".join(own["reasons"]) or (f"{own['dominated_by']} is better in all" if own["dominated_by"] else "")
+        shown["Remark"] = ", ".join(own["reasons"]) or (
+            f"{own['dominated_by']} is better in all" if own["dominated_by"] else ""
+        )
         lines.append(shown)
     found = pd.DataFrame(lines)
     order = {model: place for place, model in enumerate(choice.table.sort_values("ahead", kind="stable")["model"])}
@@ -154,9 +160,17 @@ def limits_table(choice: Choice) -> pd.DataFrame:
 
     lines: dict[str, dict[str, str]] = {}
     for line in choice.limits.to_dict("records"):
-        asked = "" if line["asked"] is True else f" {'≥' if line['limit'] in ('decode_tps', 'quality') else '≤'} {line['asked']:g}"
+        asked = (
+            ""
+            if line["asked"] is True
+            else f" {'≥' if line['limit'] in ('decode_tps', 'quality') else '≤'} {line['asked']:g}"
+        )
         title = f"{WORDS[line['limit']][0].upper()}{WORDS[line['limit']][1:]}{asked}"
-        value = "" if isinstance(line["value"], (bool, type(None))) or line["value"] != line["value"] else f" ({number(float(line['value']))})"
+        value = (
+            ""
+            if isinstance(line["value"], (bool, type(None))) or line["value"] != line["value"]
+            else f" ({number(float(line['value']))})"
+        )
         lines.setdefault(line["model"], {"Model": line["model"]})[title] = f"{line['kept']}{value}"
     return pd.DataFrame(list(lines.values()))
 
@@ -201,7 +215,11 @@ def routing_table(routes: Mapping[str, str | None], needs: Mapping[str, Sequence
     import pandas as pd
 
     lines = [
-        {"Prompt": prompt, "Needs": ", ".join(needs.get(prompt, ())) or "nothing named", "Goes to": model or "no model is for it"}
+        {
+            "Prompt": prompt,
+            "Needs": ", ".join(needs.get(prompt, ())) or "nothing named",
+            "Goes to": model or "no model is for it",
+        }
         for prompt, model in routes.items()
     ]
     return pd.DataFrame(lines, columns=["Prompt", "Needs", "Goes to"])

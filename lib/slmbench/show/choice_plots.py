@@ -32,8 +32,12 @@ def profile(choice: Choice, ax: Axes | None = None) -> Axes:
         heights = [row + offset for row in range(len(names))]
         rim = {"edgecolor": parts.rc("axes.facecolor"), "linewidth": 1}
         values = [line[name] for name in names]
-        marks[line["model"]] = ax.scatter(values, heights, s=parts.area(1.4), color=look.color, marker=look.marker, zorder=3, **rim)
-        ax.hlines(heights, 0, values, color=look.color, linewidth=parts.rc("lines.linewidth") * 0.6, alpha=0.5, zorder=2)
+        marks[line["model"]] = ax.scatter(
+            values, heights, s=parts.area(1.4), color=look.color, marker=look.marker, zorder=3, **rim
+        )
+        ax.hlines(
+            heights, 0, values, color=look.color, linewidth=parts.rc("lines.linewidth") * 0.6, alpha=0.5, zorder=2
+        )
     parts.rows(ax, [f"{name}, {100 * choice.weights[name]:.0f} %" for name in names])
     parts.legend(ax, marks, {line["model"]: _place(line) for line in shown.to_dict("records")})
     ax.set_xlim(0, 1.05)
@@ -67,7 +71,12 @@ def sweep(choice: Choice, dimension: str, ax: Axes | None = None) -> Axes:
             markevery=20,
             clip_on=False,
         )
-    ax.axvline(100 * choice.weights[dimension], color=parts.rc("text.color"), linestyle=":", linewidth=parts.rc("lines.linewidth"))
+    ax.axvline(
+        100 * choice.weights[dimension],
+        color=parts.rc("text.color"),
+        linestyle=":",
+        linewidth=parts.rc("lines.linewidth"),
+    )
     parts.legend(ax, marks, {line["model"]: f"{dimension} {line[dimension]:.2f}" for line in shown.to_dict("records")})
     ax.set_xlim(0, 100)
     ax.set_xlabel(f"weight of {dimension} (%)")
@@ -107,7 +116,9 @@ def profile_words(choice: Choice) -> str:
     """`profile` in words."""
     told = [f"Share of the best in {', '.join(choice.weights)}."]
     for line in choice.table[choice.table["score"].notna()].to_dict("records"):
-        told.append(f"{plain(line['model'])}: {', '.join(number(line[name]) for name in choice.weights)}, {_place(line)}.")
+        told.append(
+            f"{plain(line['model'])}: {', '.join(number(line[name]) for name in choice.weights)}, {_place(line)}."
+        )
     return " ".join(told)
 
 
@@ -117,5 +128,7 @@ def sweep_words(choice: Choice, dimension: str) -> str:
     turns = choice.turns[choice.turns["dimension"] == dimension]
     if turns.empty:
         told.append(f"{plain(choice.winner or 'nobody')} is the first all the way.")
-    told += [f"{plain(line['model'])} takes over at {100 * line['becomes']:.0f} %." for line in turns.to_dict("records")]
+    told += [
+        f"{plain(line['model'])} takes over at {100 * line['becomes']:.0f} %." for line in turns.to_dict("records")
+    ]
     return " ".join(told)

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmbench import store
 from slmbench.analyse import stats, traffic
-from slmbench.show import alt, choice as choosing_section, choice_plots, findings, picks, plots, quality_sections, sections, speed_quality, text, theme
+from slmbench.show import (
+    alt,
+    choice as choosing_section,
+    choice_plots,
+    findings,
+    picks,
+    plots,
+    quality_sections,
+    sections,
+    speed_quality,
+    text,
+    theme,
+)
 from slmbench.show.levels import labelled, levels, name, only
 from slmbench.show.verdict import headline, median, p95
 
@@ -86,7 +98,9 @@ def write(
     files = {"benchmark_report.md": page.encode("utf-8", "backslashreplace")} | files
     for file, content in files.items():
         store.write_bytes(folder / file, content)
-    for file in {f"{n}.png" for n in (*(p.name for p in PICTURES), quality_sections.CHART, *choice_plots.CHARTS)} - files.keys():
+    for file in {
+        f"{n}.png" for n in (*(p.name for p in PICTURES), quality_sections.CHART, *choice_plots.CHARTS)
+    } - files.keys():
         (folder / file).unlink(missing_ok=True)  # of an earlier report, and of what this one has nothing to show
     return [folder / file for file in files]
 

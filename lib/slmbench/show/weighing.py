@@ -25,7 +25,9 @@ class Weighing(widgets.VBox):
     choose: from a selection to a choice. selection: what the sliders start from.
     """
 
-    def __init__(self, choose: Callable[[Selection], Choice], selection: Selection, theme: str = "light", scale: str = "normal"):
+    def __init__(
+        self, choose: Callable[[Selection], Choice], selection: Selection, theme: str = "light", scale: str = "normal"
+    ):
         self._choose, self._look = choose, (theme, scale)
         self.selection, self.choice = selection, choose(selection)
         self._sliders = {name: self._slider(name, selection.weights.get(name, 0)) for name in DIMENSIONS}
