@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Saving(NamedTuple):
-    """biggest: the alias that all was compared with. n: requests; prompts: how many different ones. routed_s,
-    biggest_s: seconds of all n together. ratio: routed / biggest, with its 95 % interval low, high (NaN below 6). scored: prompts
-    scored on both sides; quality: mean score of the routed minus that of the biggest, with quality_low, quality_high.
-    unrouted: prompts that no model is for; they are in no number."""
+    """What routing comes to. biggest: the alias that all was compared with. n: requests; prompts: how many different
+    ones. routed_s, biggest_s: their seconds. ratio: routed / biggest, with its 95 % interval low, high (NaN below 6).
+    scored: prompts scored on both sides; quality: mean score of the routed minus that of the biggest, with quality_low,
+    quality_high. unrouted: prompts that no model is for; they are in no number."""
 
     biggest: str
     n: int
