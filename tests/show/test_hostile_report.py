@@ -29,7 +29,7 @@ def test_a_report_is_built_of_its_own_parts(run):
     assert gfm.kinds(page) == OURS
     assert set(gfm.pictures(page)) <= PICTURES
     headings = [t for t in gfm.pieces(page) if t.type == "heading_open"]
-    assert len(headings) == 16 + len(texts)  # the report's own, and one for each prompt
+    assert len(headings) == 17 + len(texts)  # the report's own, and one for each prompt
     assert hostile.commands(page, keep="\n\t") == []
 
 
@@ -81,7 +81,7 @@ def test_files_have_their_own_names_and_sheets_the_raw_values(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     paths = report.write(folder, to_frame(rows), **told_of(texts))
-    ours = {"benchmark_report.md", "summary.csv", "rows.csv", *PICTURES}
+    ours = {*(f"benchmark_report.{kind}" for kind in ("md", "html", "json")), "summary.csv", "rows.csv", *PICTURES}
     assert {p.name for p in tmp_path.rglob("*") if p.is_file()} == {p.name for p in paths} <= ours
     table = list(csv.DictReader(io.StringIO((folder / "rows.csv").read_bytes().decode(), newline="")))
     assert len(table) == len(rows)
