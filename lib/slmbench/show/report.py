@@ -84,7 +84,7 @@ def write(
         lines = speed_quality.joined(lines, quality_sections.judged(scores, plan))
     leaders = highlights.highlights(frame, resources, scores, plan)
     written, drawn = markdown(frame, leaders=leaders, **told), drawings(frame, plan, scores)
-    page = web.page(written, drawn, f"Benchmark report: {text.plain(folder.name)}", MADE)
+    page = web.page(written, drawn, f"Benchmark report: {folder.name}", MADE)
     files = {
         "benchmark_report.md": written.encode("utf-8", "backslashreplace"),
         "benchmark_report.html": page.encode("utf-8", "backslashreplace"),
@@ -107,16 +107,11 @@ def drawings(frame: pd.DataFrame, plan: Mapping[str, Any], scores: Sequence[Scor
     """Every picture of the report by its file's name, for light and dark pages."""
     shown = pictures(frame, plan)
     points, who = quality_sections.chart(scores, stats.summarise(frame), plan)
-    found: dict[str, list[bytes]] = {}
-    for look in theme.THEMES:
-        with theme.use(look):
-            for picture, rows in shown:
-                figure = plots.draw(rows, picture.kind, **picture.options).figure
-                found.setdefault(f"{picture.name}.png", []).append(theme.png(figure))
-            if len(points):
-                chart = speed_quality.chart(points, who=who).figure
-                found.setdefault(f"{quality_sections.CHART}.png", []).append(theme.png(chart))
-    return {file: web.Picture(*both) for file, both in found.items()}
+    with theme.use("light"):
+        figures = {f"{p.name}.png": plots.draw(rows, p.kind, **p.options).figure for p, rows in shown}
+        if len(points):
+            figures[f"{quality_sections.CHART}.png"] = speed_quality.chart(points, who=who).figure
+        return {file: web.Picture(*theme.both(figure)) for file, figure in figures.items()}
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:

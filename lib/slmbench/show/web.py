@@ -15,6 +15,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from slmbench.show.text import plain
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
@@ -34,7 +36,7 @@ class Picture(NamedTuple):
 
 def page(markdown: str, pictures: Mapping[str, Picture], title: str, footer: str) -> str:
     """The whole page. markdown: of a report. pictures: by the name of the file that the Markdown shows. title: of the
-    window, plain text. footer: plain text.
+    window. footer: the last line. Both are plain text, also of strangers.
     """
     tokens = list(_figures(_reader().parse(markdown), pictures))
     _label(tokens)
@@ -53,7 +55,7 @@ def page(markdown: str, pictures: Mapping[str, Picture], title: str, footer: str
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark">',
             '<link rel="icon" href="data:,">',
-            f"<title>{escape(title)}</title>",
+            f"<title>{escape(plain(title))}</title>",
             f"<style>\n{_style()}</style>",
             "</head>",
             "<body>",
@@ -62,7 +64,7 @@ def page(markdown: str, pictures: Mapping[str, Picture], title: str, footer: str
             f'<nav aria-label="Contents"><ul>{contents}</ul></nav>' if contents else "",
             *parts,
             "</main>",
-            f"<footer><p>{escape(footer)}</p></footer>",
+            f"<footer><p>{escape(plain(footer))}</p></footer>",
             "</body>",
             "</html>",
             "",
