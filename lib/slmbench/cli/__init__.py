@@ -79,7 +79,7 @@ def _parser() -> Parser:
     plan.add_argument("--minutes", metavar="N", required=True, help="for all of it, the pilot's own time included")
     _selection(plan)
 
-    report = verb("report", "bench", "CSV, Markdown and pictures of run folders")
+    report = verb("report", "bench", "the report of run folders (Markdown, web page, JSON), CSV and pictures")
     report.add_argument("run", nargs="+", metavar="RUN", type=arguments.run)
 
     _quality(verb)
