@@ -79,7 +79,7 @@ def _parser() -> Parser:
     plan.add_argument("--minutes", metavar="N", required=True, help="for all of it, the pilot's own time included")
     _selection(plan)
 
-    report = verb("report", "bench", "CSV, Markdown and pictures of run folders")
+    report = verb("report", "bench", "the report of run folders (Markdown, web page, JSON), CSV and pictures")
     report.add_argument("run", nargs="+", metavar="RUN", type=arguments.run)
 
     _quality(verb)
@@ -97,6 +97,7 @@ def _parser() -> Parser:
     compare = verb("compare", "compare", "the same models in two runs: two machines, or GPU and CPU")
     compare.add_argument("runs", nargs=2, metavar="RUN", type=arguments.run)
     compare.add_argument("--metric", default="latency_s", metavar="NAME", help="latency_s, or ttft_s, tpot_s …")
+    compare.add_argument("--out", metavar="DIR", type=arguments.out, help="write what_changed.md and .html there")
     compare.add_argument("--json", action="store_true")
 
     session = verb("session", "session", "the whole session: models, service, main notebook, report")

@@ -225,21 +225,27 @@ def routing_table(routes: Mapping[str, str | None], needs: Mapping[str, Sequence
     return pd.DataFrame(lines, columns=["Prompt", "Needs", "Goes to"])
 
 
-def section(found: Any, decision: Any, shown: Sequence[str] = ()) -> list[str]:
-    """The blocks of a report's section in Markdown. found: `choosing.Evidence`; decision: `choosing.Decision`. shown:
-    the pictures' lines."""
+def verdict(found: Any, decision: Any) -> list[str]:  # noqa: ARG001  as `sections`
+    """The choice for the top of a report, in Markdown."""
+    return [f"**{text.markdown(sentences(decision.choice)[0])}**"]
+
+
+def sections(found: Any, decision: Any, pictures: Mapping[str, str]) -> dict[str, list[str]]:
+    """A report's parts on the choice, title -> blocks of Markdown. found: `choosing.Evidence`; decision:
+    `choosing.Decision`. pictures: name -> its words.
+    """
     choice = decision.choice
-    first, *more = sentences(choice)
-    blocks = [f"**{text.markdown(first)}**", _list(more), text.table(table(choice, found.candidates)), HOW]
+    blocks = [_list(sentences(choice)), text.table(table(choice, found.candidates)), HOW]
     blocks += [text.table(limits_table(choice))] if len(choice.limits) else []
-    blocks += shown
+    blocks += [f"![{text.markdown(words)}]({name}.png)" for name, words in pictures.items()]
+    parts = {"## Choice": blocks}
     if len(decision.costs):
         currency = decision.selection.cost.get("currency") or ""
-        blocks += ["### Cost", text.table(costs_table(decision.costs, currency)), _list(cost.methods(decision.costs))]
+        parts["## Cost"] = [text.table(costs_table(decision.costs, currency)), _list(cost.methods(decision.costs))]
     if decision.routes:
-        blocks += ["### Routing", text.table(routing_table(decision.routes, needs(found.run.plan)))]
-        blocks += [text.markdown(saved(decision.saving))] if decision.saving else []
-    return [block for block in blocks if block]
+        parts["## Routing"] = [text.table(routing_table(decision.routes, needs(found.run.plan)))]
+        parts["## Routing"] += [text.markdown(saved(decision.saving))] if decision.saving else []
+    return parts
 
 
 def saved(found: Saving) -> str:

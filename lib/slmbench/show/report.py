@@ -1,4 +1,4 @@
-"""The files that people read after a run: a report in Markdown, two CSV files and the pictures.
+"""The files that people read after a run: a report as Markdown, web page and JSON, two CSV files and the pictures.
 
 All of them are derived from the rows and can be made again at any time; each is written whole or not at all.
 """
@@ -10,20 +10,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slmbench import store
+from slmbench import __version__, store
 from slmbench.analyse import stats, traffic
 from slmbench.show import (
     alt,
     choice as choosing_section,
     choice_plots,
     findings,
+    highlights,
     picks,
     plots,
     quality_sections,
+    report_json,
     sections,
     speed_quality,
     text,
     theme,
+    web,
 )
 from slmbench.show.levels import labelled, levels, name, only
 from slmbench.show.verdict import headline, median, p95
@@ -70,7 +73,7 @@ def write(
     scores: Sequence[Score] = (),
     choice: tuple[Any, Any] | None = None,
 ) -> list[Path]:
-    """Writes benchmark_report.md, summary.csv, rows.csv and the pictures into the run folder.
+    """Writes benchmark_report.md, .html and .json, summary.csv, rows.csv and the pictures into the run folder.
 
     frame: from `records.to_frame`. plan, machine: what plan.json and machine.json hold. resources: one mapping a
     load of a model, with load_s, rss_before_mb … . entries: alias -> the model's entry in models.json.
@@ -80,29 +83,30 @@ def write(
     """
     folder = Path(run_folder)
     told = {"plan": plan, "machine": machine, "resources": resources, "entries": entries, "scores": scores}
-    told["choice"] = choice
     lines = summary(frame)
     if scores:
         lines = speed_quality.joined(lines, quality_sections.judged(scores, plan))
-    files = {"summary.csv": text.csv(lines), "rows.csv": text.csv(frame)}
-    drawn = pictures(frame, plan)
-    points, who = quality_sections.chart(scores, stats.summarise(frame), plan)
-    with theme.use("light"):
-        for picture, rows in drawn:
-            files[f"{picture.name}.png"] = theme.png(plots.draw(rows, picture.kind, **picture.options).figure)
-        for chart, ax in choice_plots.drawn(choice[1].choice).items() if choice else ():
-            files[f"{chart}.png"] = theme.png(ax.figure)
-        if len(points):
-            files[f"{quality_sections.CHART}.png"] = theme.png(speed_quality.chart(points, who=who).figure)
-    page = markdown(frame, **told)
-    files = {"benchmark_report.md": page.encode("utf-8", "backslashreplace")} | files
+    leaders = highlights.highlights(frame, resources, scores, plan)
+    written = markdown(frame, leaders=leaders, choice=choice, **told)
+    drawn = drawings(frame, plan, scores, choice)
+    page = web.page(written, drawn, f"Benchmark report: {folder.name}", MADE)
+    files = {
+        "benchmark_report.md": written.encode("utf-8", "backslashreplace"),
+        "benchmark_report.html": page.encode("utf-8", "backslashreplace"),
+        "benchmark_report.json": report_json.as_bytes(report_json.report(folder.name, frame, leaders, **told)),
+        "summary.csv": text.csv(lines),
+        "rows.csv": text.csv(frame),
+        **{file: picture.light for file, picture in drawn.items()},
+    }
     for file, content in files.items():
         store.write_bytes(folder / file, content)
-    for file in {
-        f"{n}.png" for n in (*(p.name for p in PICTURES), quality_sections.CHART, *choice_plots.CHARTS)
-    } - files.keys():
+    known = (*(picture.name for picture in PICTURES), quality_sections.CHART, *choice_plots.CHARTS)
+    for file in {f"{name}.png" for name in known} - files.keys():
         (folder / file).unlink(missing_ok=True)  # of an earlier report, and of what this one has nothing to show
     return [folder / file for file in files]
+
+
+MADE = f"Made by slmbench {__version__} from the records of the run, and to be made again: slmbench report RUN"
 
 
 def remake(run: store.Run, entries: Mapping[str, Any], choice: tuple[Any, Any] | None = None) -> list[Path]:
@@ -111,6 +115,24 @@ def remake(run: store.Run, entries: Mapping[str, Any], choice: tuple[Any, Any] |
 
     kept = {"plan": run.plan, "machine": run.machine, "resources": run.resources}
     return write(run.path, run.frame(), **kept, entries=entries, scores=of_run(run), choice=choice)
+
+
+def drawings(
+    frame: pd.DataFrame,
+    plan: Mapping[str, Any],
+    scores: Sequence[Score],
+    choice: tuple[Any, Any] | None = None,
+) -> dict[str, web.Picture]:
+    """Every picture of the report by its file's name, for light and dark pages."""
+    shown = pictures(frame, plan)
+    points, who = quality_sections.chart(scores, stats.summarise(frame), plan)
+    with theme.use("light"):
+        figures = {f"{p.name}.png": plots.draw(rows, p.kind, **p.options).figure for p, rows in shown}
+        if len(points):
+            figures[f"{quality_sections.CHART}.png"] = speed_quality.chart(points, who=who).figure
+        if choice:
+            figures |= {f"{name}.png": ax.figure for name, ax in choice_plots.drawn(choice[1].choice).items()}
+        return {file: web.Picture(*theme.both(figure)) for file, figure in figures.items()}
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
@@ -186,9 +208,12 @@ def markdown(
     resources: Sequence[Mapping[str, Any]],
     entries: Mapping[str, Any],
     scores: Sequence[Score] = (),
+    leaders: Sequence[highlights.Highlight] | None = None,
     choice: tuple[Any, Any] | None = None,
 ) -> str:
-    """The report as a string; arguments as in `write`."""
+    """The report as a string; arguments as in `write`. leaders: its highlights, found here where they are left out."""
+    if leaders is None:
+        leaders = highlights.highlights(frame, resources, scores, plan)
     whole, said = stats.summarise(frame), headline(frame)
     verdicts = [line for line in said if line.startswith("**")]
     remarks = "\n".join(f"- {line}" for line in said[len(verdicts) :])
@@ -196,18 +221,17 @@ def markdown(
     points, _ = quality_sections.chart(scores, whole, plan)
     alone = f"![{text.markdown(speed_quality.words(points))}]({quality_sections.CHART}.png)" if len(points) else ""
     parts = {
-        "# Benchmark report": [*verdicts, remarks],
+        "# Benchmark report": [*(choosing_section.verdict(*choice) if choice else []), *verdicts, remarks],
         "## Comparison": _tables(frame, resources, entries),
         "### Model against model": findings.comparison(frame),
-        "### Failed and skipped": sections.not_measured(whole),
-        "## Quality": quality_sections.section(scores, plan, alone),
-        "## Choice": choosing_section.section(*choice, [f"![{text.markdown(w)}]({n}.png)" for n, w in _chosen(choice)])
-        if choice
-        else [],
-        "## Load": findings.load(frame, plan),
-        "## Precision": findings.precision(plan, resources),
+        "## Highlights": highlights.section(leaders),
         "## Pictures": [SEVERAL] * bool(shown and len(levels(frame)) > 1)
         + [f"![{text.markdown(words)}]({picture.name}.png)" for picture, words in shown],
+        "## Quality": quality_sections.section(scores, plan, alone),
+        **(choosing_section.sections(*choice, choice_plots.words(choice[1].choice)) if choice else {}),
+        "## Failed and skipped": sections.not_measured(whole),
+        "## Load": findings.load(frame, plan),
+        "## Precision": findings.precision(plan, resources),
         "## Outliers": findings.outliers(frame),
         "## Drift": findings.drift(frame),
         "## By prompt": [sections.by_prompt(frame, plan)],
@@ -220,10 +244,6 @@ def markdown(
     }
     blocks = [block for title, body in parts.items() if body for block in (title, *body) if block]
     return "\n\n".join(blocks) + "\n"
-
-
-def _chosen(choice: tuple[Any, Any]) -> list[tuple[str, str]]:
-    return list(choice_plots.words(choice[1].choice).items())
 
 
 def _tables(frame: pd.DataFrame, resources: Sequence[Mapping], entries: Mapping[str, Any]) -> list[str]:

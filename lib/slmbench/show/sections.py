@@ -54,9 +54,8 @@ SAMPLE_PROMPTS = 6  # of more prompts, the report shows the replies to the first
 
 def not_measured(summary: pd.DataFrame) -> list[str]:
     """Which models failed, were skipped or were never timed, how often, and why; [] when none."""
-    lost = summary[(summary["status_note"] != "") | (summary["n_ok"] == 0)]
     lines = []
-    for line in lost.to_dict("records"):
+    for line in lost(summary).to_dict("records"):
         if not line["status_note"]:
             lines.append(f"- {text.markdown(line['model'])}: {_untimed(line)}")
             continue
@@ -70,6 +69,11 @@ def not_measured(summary: pd.DataFrame) -> list[str]:
             )
         lines.append(f"- {text.markdown(line['model'])}: {', then '.join(said)}. {text.markdown(line['status_note'])}")
     return ["\n".join(lines)] if lines else []
+
+
+def lost(summary: pd.DataFrame) -> pd.DataFrame:
+    """The lines of `stats.summarise` with a model of which a request failed, or that was skipped or never timed."""
+    return summary[(summary["status_note"] != "") | (summary["n_ok"] == 0)]
 
 
 def _untimed(line: Mapping[str, Any]) -> str:
