@@ -163,7 +163,7 @@ def resolve(
         from slmbench.endpoint import fetch
 
         failed = fetch.prepare(ours, progress=progress)
-        _await_models(endpoint, [alias for alias in ours if alias not in failed])
+        await_models(endpoint, [alias for alias in ours if alias not in failed])
         found |= {alias: _embedded(endpoint, alias, models_file, failed) for alias in ours}
     return [found[alias] for alias in aliases]
 
@@ -203,7 +203,8 @@ def _unlisted(endpoint: Endpoint, alias: str) -> Target:
     return Target(alias, reason=str(endpoint.fault), fault=endpoint.fault.status)
 
 
-def _await_models(endpoint: Endpoint, aliases: list[str]) -> None:
+def await_models(endpoint: Endpoint, aliases: list[str]) -> None:
+    """Wait until the kit's service has taken these in, or for TAKEN_IN_S."""
     end = time.monotonic() + TAKEN_IN_S
     while time.monotonic() < end:
         if {f"{a}:1" for a in aliases} <= set(endpoint.ids):
@@ -224,8 +225,12 @@ def _one(endpoint: Endpoint, alias: str, models_file: config.ModelsFile) -> Targ
                 return Target(alias, reason=f"{name} could be {', '.join(matches)}: name one of them")
             if matches:
                 return _target(endpoint, alias, matches[0], base, name)
-    if alias in EMBEDDED and not endpoint.own:
+    local = alias in EMBEDDED or (entry is not None and entry.source == "local")
+    if local and not endpoint.own:
         return Target(alias, reason=f"not served at {endpoint.base_url}: slmbench serve starts the service that has it")
+    if local and alias not in EMBEDDED:
+        why = endpoint.own.refused.get(alias, f"no whole model folder; slmbench add FILE --name {alias} --replace")
+        return Target(alias, reason=f"the kit's service does not serve it: {why}")
     if entry and entry.nearest:
         return Target(
             alias, reason=f"not in Foundry Local's catalogue; nearest there: {entry.nearest}{_here(endpoint)}"
