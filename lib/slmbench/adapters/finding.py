@@ -57,6 +57,8 @@ def _checked(adapter: Any, spec: str) -> ModelAdapter:
 def _module(place: str, spec: str) -> ModuleType:
     """Import a module by its name or from its file. What goes wrong inside it is its author's to see, as it is."""
     if not place.endswith(".py"):
+        if not all(part.isidentifier() for part in place.split(".")):
+            raise UsageError(f"adapter: {shown(spec)}: {shown(place)} is no name of a module", FORM)
         try:
             return importlib.import_module(place)
         except ModuleNotFoundError as e:

@@ -91,7 +91,7 @@ class Served:
         places = os.pathsep.join(place or str(Path.cwd()) for place in sys.path)  # it is to find what is found here
         with self._log.open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-P", "-m", "slmbench.adapters", *arguments],
+                [sys.executable, "-Pu", "-m", "slmbench.adapters", *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -258,7 +258,7 @@ class Answering:
                     handler.chunk(b"")
                 else:
                     handler.whole(500, said)
-        return isinstance(error, Refused | Gone)
+        return isinstance(error, Refused | Gone | SystemExit)
 
 
 def error_of(message: str, kind: str) -> dict[str, dict[str, str]]:
