@@ -105,6 +105,8 @@ class Served:
         told = json.loads(line) if line.endswith(b"\n") else {"error": "", "cure": ""}
         if "error" not in told:
             return told
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(END_S)  # the traceback comes last
         last = next(reversed(self.log().split("\n")), "")
         message = told["error"] or f"the adapter did not start: {clean(last) or 'its process ended'}"
         raise AdapterError(message, told["cure"] or "slmbench adapter, in a terminal, shows where it failed")
