@@ -33,7 +33,7 @@ from slmbench.endpoint.rest import LOCAL_PREFIX
 from slmbench.errors import KitError, UsageError
 from slmbench.models import disk
 
-__all__ = ["AddError", "Added", "add", "added_entries", "remove"]
+__all__ = ["AddError", "Added", "add", "added_entries", "gguf_for", "remove"]
 
 
 class AddError(KitError):
@@ -117,6 +117,24 @@ def remove(name: str) -> Path | None:
             write(rest)
             shutil.rmtree(gone, ignore_errors=True)
     return folder
+
+
+def gguf_for(word: str, folder: Path) -> Path:
+    """The GGUF file that a notebook's parameter means: a path; auto, a tiny one that is made in `folder`; embedded.
+
+    raises: UsageError for a path without a file; what `fetch.fetch_gguf` raises.
+    """
+    if word == "auto":
+        folder.mkdir(parents=True, exist_ok=True)
+        return models.write_tiny_gguf(folder / "tiny.gguf", licence="MIT")
+    if word == "embedded":
+        from slmbench.endpoint import fetch
+
+        return fetch.fetch_gguf()
+    path = as_path(word, "gguf").absolute()
+    if not path.is_file():
+        raise UsageError(f"gguf: there is no file {clean(path)}", "give the path of a GGUF file, auto, or embedded")
+    return path
 
 
 @contextlib.contextmanager
