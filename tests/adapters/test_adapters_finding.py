@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slmbench import adapters
-from slmbench.adapters import ModelAdapter, finding
+from slmbench.adapters import ModelAdapter, finding, genai
 from slmbench.adapters.ngram import Ngram
 from slmbench.errors import UsageError
 
@@ -54,7 +54,7 @@ def test_the_kit_registers_its_examples():
         module, _, name = value.partition(":")
         assert isinstance(getattr(importlib.import_module(module), name)(), ModelAdapter)
     [extra] = PROJECT["optional-dependencies"]["adapters"]
-    assert extra.startswith("onnxruntime-genai>=") and not any("genai" in d for d in PROJECT["dependencies"])
+    assert extra == genai.REQUIREMENT and not any("genai" in d for d in PROJECT["dependencies"])
 
 
 def test_a_class_of_a_module_and_of_a_file(tmp_path):

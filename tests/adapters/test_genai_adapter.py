@@ -7,7 +7,7 @@ import pytest
 
 from slmbench import models
 from slmbench.adapters import Ended
-from slmbench.adapters.genai import PACKAGE, GenAI
+from slmbench.adapters.genai import PACKAGE, REQUIREMENT, GenAI
 from slmbench.endpoint import rest
 from slmbench.errors import UsageError
 from support.tiny import service_with_tiny
@@ -17,7 +17,7 @@ def test_a_package_that_is_missing_is_told_with_its_cure(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, PACKAGE, None)
     with pytest.raises(UsageError, match="onnxruntime-genai is not installed") as refused:
         GenAI().load(tmp_path)
-    assert refused.value.cure == f'"{sys.executable}" -m pip install "slmbench[adapters]"'
+    assert refused.value.cure == f'"{sys.executable}" -m pip install "{REQUIREMENT}"'
 
 
 def drained(generator):

@@ -12,6 +12,7 @@ from slmbench.adapters.contract import Ended
 from slmbench.errors import UsageError
 
 PACKAGE = "onnxruntime_genai"
+REQUIREMENT = "onnxruntime-genai>=0.18,<1"  # as the extra `adapters` of pyproject.toml has it
 TOKENS = 512  # of a reply whose length nobody has asked for
 
 
@@ -26,7 +27,7 @@ class GenAI:
             self.og = importlib.import_module(PACKAGE)
         except ImportError as e:
             found = f"adapter genai: the package onnxruntime-genai is not installed, or does not load ({e})"
-            raise UsageError(found, f'"{sys.executable}" -m pip install "slmbench[adapters]"') from e
+            raise UsageError(found, f'"{sys.executable}" -m pip install "{REQUIREMENT}"') from e
         if not (weights_path / "genai_config.json").is_file():
             found = f"weights: {weights_path} has no genai_config.json; an ONNX Runtime GenAI folder was expected"
             raise UsageError(found, "slmbench add makes one; its place is told by slmbench add --json")
