@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from slmbench.adding.shelf import (
 from slmbench.config.checking import did_you_mean, shown
 from slmbench.config.reading import as_path, clean
 from slmbench.endpoint import Endpoint, Target, service
-from slmbench.endpoint.find import await_models
+from slmbench.endpoint.find import TAKEN_IN_S
 from slmbench.endpoint.probe import probe
 from slmbench.endpoint.rest import LOCAL_PREFIX
 from slmbench.errors import KitError, UsageError
@@ -88,11 +89,11 @@ def add(
             folder = _moved(staged, entry)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-    _told_to_the_service(name, say)
+    _seen(name, say)
     return Added(entry, folder, answer)
 
 
-def remove(name: str) -> Path | None:
+def remove(name: str, *, say: Callable[[str], None] = print) -> Path | None:
     """Take an added model away, its files and its entry. returns: where its files were; None if there were none.
 
     raises: UsageError for a name that is none of an added model; models.DiskError.
@@ -116,6 +117,7 @@ def remove(name: str) -> Path | None:
             folder.replace(gone)  # first, and as a whole: where it is in use and can't be moved, nothing changes
             write(rest)
             shutil.rmtree(gone, ignore_errors=True)
+    _seen(name, say)
     return folder
 
 
@@ -183,12 +185,15 @@ def _moved(staged: Path, entry: config.ModelEntry) -> Path:
     return folder
 
 
-def _told_to_the_service(name: str, say: Callable[[str], None]) -> None:
-    """Where the kit's service runs, wait until it has taken the model in."""
-    running = service.status()
-    if running is None:
-        return
-    endpoint = Endpoint(running.url, "the kit's running service", base_urls=[running.base_url], own=running)
-    await_models(endpoint, [name])
-    if f"{name}:1" not in endpoint.ids:
-        say("The running service has not taken it in: slmbench stop, then go on; the next one will.")
+def _seen(name: str, say: Callable[[str], None]) -> None:
+    """Where the kit's service runs, wait until it serves what is in the folder now, or nothing if there is none."""
+    folder, end = models_folder() / name, time.monotonic() + TAKEN_IN_S
+    stamp = (folder / models.MANIFEST).stat().st_mtime_ns if folder.exists() else None
+    while running := service.status():
+        served = next((model.get("stamp", 0) for model in running.models if model["alias"] == name), None)
+        if served == stamp:
+            return
+        if time.monotonic() > end:
+            say("The running service has not noticed it: slmbench stop, then go on; the next one will.")
+            return
+        time.sleep(0.1)

@@ -39,7 +39,7 @@ def add(given: argparse.Namespace) -> int:
 def remove(given: argparse.Namespace) -> int:
     from slmbench import adding
 
-    folder = adding.remove(given.name)
+    folder = adding.remove(given.name, say=aloud)
     print(plain(f"{given.name} is taken away" + (f": {folder}" if folder else "; it had no files")))
     return 0
 

@@ -163,7 +163,7 @@ def resolve(
         from slmbench.endpoint import fetch
 
         failed = fetch.prepare(ours, progress=progress)
-        await_models(endpoint, [alias for alias in ours if alias not in failed])
+        _await_models(endpoint, [alias for alias in ours if alias not in failed])
         found |= {alias: _embedded(endpoint, alias, models_file, failed) for alias in ours}
     return [found[alias] for alias in aliases]
 
@@ -203,8 +203,7 @@ def _unlisted(endpoint: Endpoint, alias: str) -> Target:
     return Target(alias, reason=str(endpoint.fault), fault=endpoint.fault.status)
 
 
-def await_models(endpoint: Endpoint, aliases: list[str]) -> None:
-    """Wait until the kit's service has taken these in, or for TAKEN_IN_S."""
+def _await_models(endpoint: Endpoint, aliases: list[str]) -> None:
     end = time.monotonic() + TAKEN_IN_S
     while time.monotonic() < end:
         if {f"{a}:1" for a in aliases} <= set(endpoint.ids):

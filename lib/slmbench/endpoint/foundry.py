@@ -125,7 +125,7 @@ class Served:
         for folder in [f for f, stamp in now.items() if self.stamps.get(f) != stamp]:
             self.models.pop(folder, None)
             taken = self._without_fault(folder.name, lambda f=folder: _register(self.catalog, f, entries))
-            self.models |= {folder: taken} if taken else {}
+            self.models |= {folder: {**taken, "stamp": now[folder]}} if taken else {}
         self.stamps = now
         return True
 

@@ -45,8 +45,8 @@ class ServiceError(KitError):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service. models: what it serves, as dicts {alias, id, folder, device, execution_provider}.
-
+    """A running service. models: what it serves, as dicts {alias, id, folder, device, execution_provider, stamp},
+    where the stamp tells files of one folder from those that took their place.
     refused: {name of a folder: why the runtime does not take it}.
     """
 
