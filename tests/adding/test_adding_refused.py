@@ -167,6 +167,8 @@ def test_what_is_written_is_read_back():
 
 def test_only_what_was_added_can_be_removed():
     own({"mine": ENTRY, "up/../../../x": ENTRY})
+    kits = models.write_tiny(paths.home() / "models" / "smollm2-135m-int4")
+    (paths.home() / "models" / "up").mkdir()
     for name, said in (
         ("smollm2-135m-int4", "is a model of the kit's"),
         ("mien", 'is none of the added models; added: mine, up/../../../x; did you mean "mine"'),
@@ -177,7 +179,7 @@ def test_only_what_was_added_can_be_removed():
         assert said in error.value.message
     victim = models.write_tiny(paths.home().parent / "x")  # where a path like that leads to
     assert adding.remove("up/../../../x") is None
-    assert models.is_complete(victim)
+    assert models.is_complete(victim) and models.is_complete(kits)
     assert adding.remove("mine") is None
     assert adding.added_entries() == {}
     left = models.write_tiny(paths.home() / "models" / "left-over")  # as a kill leaves it

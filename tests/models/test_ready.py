@@ -102,7 +102,8 @@ def test_taken_over_whole_weights_linked_and_settings_copied(given, tmp_path, mo
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
-def test_links_are_followed_as_the_cache_of_hugging_face_has_them(given, tmp_path):
+def test_links_are_followed_as_the_cache_of_hugging_face_has_them(given, tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "LINKED_BYTES", 0)
     store, snapshot = tmp_path / "blobs", tmp_path / "snapshot"
     given.rename(store)
     snapshot.mkdir()
