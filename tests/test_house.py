@@ -39,6 +39,8 @@ ROOMS = {  # room of lib/slmbench: the rooms that it may import, besides `EVERYO
     "parameters": {"config"},
     "doctor": {"config", "machine", "models", "endpoint"},
     "runner": {"records", "config", "store", "machine", "endpoint", "measure"},
+    "adding": {"config", "models", "endpoint"},
+    "adapters": {"config"},
     "judging": {"config", "store", "models", "endpoint", "quality"},
     "fleet": {"config", "store", "measure", "endpoint"},
 }

@@ -51,6 +51,8 @@ def _parser() -> Parser:
     fetch = verb("fetch", "here", "get models ahead of time: size and licence first, then progress; nothing twice")
     fetch.add_argument("alias", nargs="*", metavar="ALIAS", help="none: the embedded default set")
 
+    _own_models(verb)
+
     serve = verb("serve", "here", "start the local service (it stays; slmbench stop ends it)")
     serve.add_argument("--port", metavar="N", type=arguments.port, help="default: 5273, or the next free one")
     serve.add_argument("--offline", action="store_true", help="fetch nothing: serve what is prepared")
@@ -105,6 +107,25 @@ def _parser() -> Parser:
     session.add_argument("--models", help="aliases, as a,b")
     session.add_argument("--out", metavar="DIR", type=arguments.out, help="default: runs/<time>-session in the clone")
     return parser
+
+
+def _own_models(verb: Callable[[str, str, str], Parser]) -> None:
+    """Bring your own: weights for the runtime, or an adapter that generates."""
+    add = verb("add", "add", "a model of your own: a GGUF file, or an ONNX Runtime GenAI folder")
+    add.add_argument("path", metavar="PATH", help="the file, of a llama architecture, or the folder")
+    add.add_argument("--name", metavar="N", required=True, help="what it is called from now on")
+    add.add_argument("--scheme", metavar="S", help="of a GGUF: int4 (default), int4-rtn, int8 or fp32")
+    add.add_argument("--licence", metavar="TEXT", help="default: what the GGUF says")
+    add.add_argument("--capabilities", metavar="A,B", help="as chat,summarise: what it is for")
+    add.add_argument("--replace", action="store_true", help="take the place of an added model of this name")
+    add.add_argument("--json", action="store_true")
+    remove = verb("remove", "add", "take a model away that was added")
+    remove.add_argument("name", metavar="NAME")
+
+    adapter = verb("adapter", "add", "serve an adapter (load, generate) as an OpenAI-compatible endpoint, until Ctrl-C")
+    adapter.add_argument("name", metavar="NAME", help="a registered one, module:Class, or file.py:Class")
+    adapter.add_argument("--weights", metavar="PATH", required=True, help="what its load() gets")
+    adapter.add_argument("--port", metavar="N", type=arguments.port, help="default: 5373, or the next free one")
 
 
 def _quality(verb: Callable[[str, str, str], Parser]) -> None:

@@ -2,7 +2,7 @@
 
 from slmbench.config.checking import nearest
 from slmbench.config.checks import Check
-from slmbench.config.models import ModelEntry, ModelsFile, entry_for, entry_from, read_models
+from slmbench.config.models import ModelEntry, ModelsFile, entry_for, entry_from, own_file, read_models
 from slmbench.config.options import as_options
 from slmbench.config.prompts import Prompt, Rubric, prompt_from, read_prompts, read_rubrics
 from slmbench.config.selection import Selection, read_selection, with_changes
@@ -20,6 +20,7 @@ __all__ = [
     "entry_for",
     "entry_from",
     "nearest",
+    "own_file",
     "plan_hash",
     "prompt_from",
     "read_models",
