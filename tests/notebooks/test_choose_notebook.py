@@ -52,7 +52,9 @@ def test_limits_that_nobody_keeps_to_end_in_words_and_not_in_an_error(papermill,
     done, out = papermill("-p", "run", "example", "-p", "limits", "memory_mb=1", "-p", "scale", "projector")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "No model can be chosen." in printed(out) and "No model may be routed to" in printed(out)
-    assert json.loads((tmp_path / "runs" / "speed_example" / "choice.json").read_text(encoding="utf-8"))["winner"] is None
+    assert (
+        json.loads((tmp_path / "runs" / "speed_example" / "choice.json").read_text(encoding="utf-8"))["winner"] is None
+    )
 
 
 @pytest.mark.parametrize(

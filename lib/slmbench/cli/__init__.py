@@ -86,6 +86,17 @@ def _parser() -> Parser:
 
     _quality(verb)
 
+    _choosing(verb)
+
+    session = verb("session", "session", "the whole session: models, service, main notebook, report")
+    session.add_argument("--rounds", metavar="N")
+    session.add_argument("--models", help="aliases, as a,b")
+    session.add_argument("--out", metavar="DIR", type=arguments.out, help="default: runs/<time>-session in the clone")
+    return parser
+
+
+def _choosing(verb: Callable[[str, str, str], Parser]) -> None:
+    """What is read off finished runs: which model to take, and how two runs differ."""
     choose = verb(
         "choose", "choose", "which model to take, how sure that is, what it costs, and which prompt goes where"
     )
@@ -101,12 +112,6 @@ def _parser() -> Parser:
     compare.add_argument("--metric", default="latency_s", metavar="NAME", help="latency_s, or ttft_s, tpot_s …")
     compare.add_argument("--out", metavar="DIR", type=arguments.out, help="write what_changed.md and .html there")
     compare.add_argument("--json", action="store_true")
-
-    session = verb("session", "session", "the whole session: models, service, main notebook, report")
-    session.add_argument("--rounds", metavar="N")
-    session.add_argument("--models", help="aliases, as a,b")
-    session.add_argument("--out", metavar="DIR", type=arguments.out, help="default: runs/<time>-session in the clone")
-    return parser
 
 
 def _own_models(verb: Callable[[str, str, str], Parser]) -> None:

@@ -101,7 +101,7 @@ def write(
     for file, content in files.items():
         store.write_bytes(folder / file, content)
     known = (*(picture.name for picture in PICTURES), quality_sections.CHART, *choice_plots.CHARTS)
-    for file in {f"{name}.png" for name in known} - files.keys():
+    for file in {f"{one}.png" for one in known} - files.keys():
         (folder / file).unlink(missing_ok=True)  # of an earlier report, and of what this one has nothing to show
     return [folder / file for file in files]
 
