@@ -38,15 +38,6 @@ WHOLE = {  # what the names mean where replies are not streamed
     "Time to first token (s)": "not measured: a reply that is not streamed arrives all at once.",
     "Decode speed (tokens/s)": "not measured, for the same reason.",
 }
-MEMORY = {
-    "rss_before_mb": "RSS before (MB)",
-    "rss_loaded_mb": "RSS loaded (MB)",
-    "rss_after_mb": "RSS after replies (MB)",
-    "uss_before_mb": "USS before (MB)",
-    "uss_loaded_mb": "USS loaded (MB)",
-    "uss_after_mb": "USS after replies (MB)",
-}
-REMARKS = {"footprint": "alone, in a process of its own", "load": "in the service that was measured"}
 SETTINGS = ("rounds", "loads", "warmup", "max_tokens", "temperature", "seed", "stream", "concurrency", "deadline_s")
 ASKED = ("rate", "arrivals", "precision_pct", "budget_s", "slo", "retries", "nonce")  # told only where it was asked for
 SAMPLE_PROMPTS = 6  # of more prompts, the report shows the replies to the first ones
@@ -150,32 +141,6 @@ def _sample(model: str, reply: str | None) -> list[str]:
     shown, remark = text.shortened(reply)
     title = f"**{text.markdown(model)}**{f' ({remark})' if remark else ''}:"
     return [title, text.fenced(shown) if shown else "Nothing but reasoning."]
-
-
-def footprint(summary: pd.DataFrame, resources: Sequence[Mapping], entries: Mapping[str, Any]) -> list[str]:
-    """Load time, memory and disk, a line per measurement; what models.json says of each model below it."""
-    import pandas as pd
-
-    lines = []
-    for record in (r for r in resources if r.get("kind") != "precision"):
-        line = {"Model": record["model"], "Load (s)": rounded(record.get("load_s"))}
-        line |= {title: rounded(record.get(name)) for name, title in MEMORY.items()}
-        line["Disk (MB)"] = rounded(record.get("disk_mb"))
-        kind = record.get("kind")
-        lines.append(line | {"Remark": record.get("error") or REMARKS.get(kind) or kind or ""})
-    measured = text.table(pd.DataFrame(lines)) if lines else "Not measured in this run."
-    known = [
-        {
-            "Model": model,
-            "Name": entry(entries, model, "display_name") or text.MISSING,
-            "Licence": entry(entries, model, "licence") or text.MISSING,
-            "Disk (MB), as listed": rounded(entry(entries, model, "size_mb")),
-            "Capabilities, as listed": ", ".join(entry(entries, model, "capabilities") or ()) or text.MISSING,
-        }
-        for model in summary["model"]
-    ]
-    listed = "As models.json lists them; not measured here:"
-    return [measured, listed, text.table(pd.DataFrame(known))] if known else [measured]
 
 
 def facts(values: Mapping[str, Any]) -> str:
