@@ -94,6 +94,30 @@ def tree_memory_mb(pid: int) -> tuple[float | None, float | None]:
     return round(rss_mb, 1), round(uss_mb, 1)
 
 
+def tree_rss_mb(pid: int) -> float:
+    """RSS of a process and its children, MB: what `tree_memory_mb` gives first, in a twentieth of its time."""
+    process = psutil.Process(pid)
+    return round(sum(p.memory_info().rss for p in (process, *process.children(recursive=True))) / MB, 1)
+
+
+def tree_cpu_s(pid: int) -> float:
+    """CPU seconds, user and system, of a process and its children so far."""
+    process = psutil.Process(pid)
+    times = [p.cpu_times() for p in (process, *process.children(recursive=True))]
+    return sum(t.user + t.system for t in times)
+
+
+def peak_rss_mb(pid: int) -> float | None:
+    """The most memory that a process ever had resident, as the system remembers it, MB; None where it does not."""
+    if sys.platform == "linux":
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+        kib = next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), None)
+        return None if kib is None else round(kib * 1024 / MB, 1)
+    if os.name == "nt":
+        return round(psutil.Process(pid).memory_info().peak_wset / MB, 1)
+    return None
+
+
 def _mib_as_mb(text: str) -> int | None:
     """MB of a number of MiB; None for what nvidia-smi writes in its place, as [N/A]."""
     return round(int(text) * 1024 * 1024 / MB) if text.isdecimal() else None

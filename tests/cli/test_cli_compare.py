@@ -92,6 +92,25 @@ def test_other_prompts_under_the_same_names_are_warned_of(slmbench, written):
     assert "did not ask for the same: prompts in the second run only: p3" in ended.out
 
 
+def test_what_changed_is_written_as_markdown_and_web_page(slmbench, written, tmp_path):
+    out = tmp_path / "new" / "folder"
+    ended = slmbench("compare", written("x"), written("y", factor=0.5, max_tokens=5), "--out", out, "--json")
+    files = [out / "what_changed.md", out / "what_changed.html"]
+    assert ended.code == 0 and json.loads(ended.out)["written"] == [str(path) for path in files]
+    assert sorted(out.iterdir()) == sorted(files)
+    page, web = (path.read_text(encoding="utf-8") for path in files)
+    assert page.startswith("# What changed\n\n**Latency, from A to B. Faster: a.**\n")
+    assert "- max_tokens: 96 -&gt; 5" in page
+    assert "<strong>Latency, from A to B. Faster: a.</strong>" in web and "<title>What changed: x and y</title>" in web
+    assert str(files[0]) in slmbench("compare", tmp_path / "x", tmp_path / "y", "--out", out).out
+
+
+def test_an_out_that_cannot_be_a_folder_is_refused(slmbench, written, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    ended = slmbench("compare", written("x"), written("y"), "--out", tmp_path / "file")
+    assert (ended.code, ended.out) == (2, "") and "--out: " in ended.err and "Traceback" not in ended.err
+
+
 def test_nothing_in_common_is_refused(slmbench, written, tmp_path):
     ended = slmbench("compare", written("x"), written("y", models=("b", "c")))
     assert (ended.code, ended.out) == (2, "")

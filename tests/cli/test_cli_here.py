@@ -20,7 +20,7 @@ from support.tiny import free_port, home_with_tiny
 
 VERBS = (
     *("doctor", "models", "fetch", "serve", "stop", "status", "calibrate", "probe", "run", "plan", "report"),
-    *("compare", "session"),
+    *("compare", "session", "add", "remove", "adapter"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Parameters of both notebooks, as papermill injects them: what is wrong is refused by name before anything starts."""
+"""Parameters of the notebooks, as papermill injects them: what is wrong is refused by name before anything starts."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ from hypothesis import example, given, settings, strategies as st
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from slmbench import config, parameters, store
+from slmbench import adding, config, parameters, store
 from slmbench.analyse import teach
 from slmbench.cli import session
 from slmbench.errors import KitError, UsageError
@@ -19,6 +19,7 @@ from slmbench.show import annotate, theme as look
 FOLDER = Path(__file__).parents[2] / "notebooks"
 MAIN, DISTRIBUTION = session.NOTEBOOK, "session03_read_the_distribution.ipynb"
 QUALITY = "session03_score_quality.ipynb"
+OWN = "session03_bring_your_own_model.ipynb"
 CHECK = "parameters.check("
 
 
@@ -31,19 +32,19 @@ def cells(name, injected):
     return code[: last + 1]
 
 
-def started(name, **injected):
+def started(name, /, **injected):
     """What the notebook's names are after the check; its import cell is not run, only what the check needs is there.
 
     raises: KitError where a parameter is refused.
     """
     *above, check = cells(name, injected)
     names = {"In": ["", *above], "parameters": parameters, "look": look, "config": config, "store": store}
-    names |= {"teach": teach, "annotate": annotate}
+    names |= {"teach": teach, "annotate": annotate, "adding": adding, "Path": Path}
     for source in above:
         if "import" not in source:
             exec(compile(source, "parameters", "exec"), names)
     lines = check.splitlines()
-    first = [line for line in lines if re.match(r"(parameters|acceleration|guess|store|annotator)\b", line)]
+    first = [line for line in lines if re.match(r"(parameters|acceleration|guess|store|annotator|source)\b", line)]
     whole = [ast.unparse(node) for node in ast.parse(check).body if "config.settings(" in ast.unparse(node)]
     for line in first + whole:
         exec(compile(line, "check", "exec"), names)
@@ -99,6 +100,11 @@ REFUSED = {  # notebook, what is injected, fragments of the message
     "an annotator of spaces": (QUALITY, {"annotator": "  "}, ["annotator: ", "a name of 1 to 40 visible characters"]),
     "a judge as a list": (QUALITY, {"judge": ["a"]}, ["judge (parameter)", "a list was found"]),
     "a misspelt judge": (QUALITY, {"jugde": "a"}, ["'jugde'; did you mean 'judge'?"]),
+    "a GGUF as a number": (OWN, {"gguf": 5}, ["gguf (parameter)", "5 was found"]),
+    "a GGUF that is not there": (OWN, {"gguf": "no.gguf"}, ["gguf: there is no file", "no.gguf"]),
+    "a name as a list": (OWN, {"name": ["a"]}, ["name (parameter)", "a list was found"]),
+    "keep in words": (OWN, {"keep": "yes"}, ["keep (parameter)", '"yes" was found']),
+    "no rounds of one's own": (OWN, {"rounds": 0}, ["rounds (parameter)", "0 was found"]),
     "one of the other notebook": (DISTRIBUTION, {"rounds": 1}, ["unknown notebook parameter 'rounds'"]),
 }
 
@@ -114,7 +120,7 @@ def test_it_is_refused_by_its_name(tmp_path, monkeypatch, name, injected, said):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", [MAIN, DISTRIBUTION, QUALITY])
+@pytest.mark.parametrize("name", [MAIN, DISTRIBUTION, QUALITY, OWN])
 def test_the_check_comes_before_everything_else(name):
     code = [c.source for c in nbformat.read(FOLDER / name, 4).cells if c.cell_type == "code"]
     check = next(i for i, source in enumerate(code) if CHECK in source)
@@ -123,7 +129,7 @@ def test_the_check_comes_before_everything_else(name):
     assert set(above) == {ast.AnnAssign, ast.Import, ast.ImportFrom}
 
 
-@pytest.mark.parametrize("name", [MAIN, DISTRIBUTION, QUALITY])
+@pytest.mark.parametrize("name", [MAIN, DISTRIBUTION, QUALITY, OWN])
 def test_as_they_stand_they_are_right(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = started(name)

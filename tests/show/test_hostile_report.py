@@ -7,15 +7,21 @@ import pytest
 
 from slmbench import store
 from slmbench.records import Row, to_frame
-from slmbench.show import report, text
+from slmbench.show import report, text, web
 from support import gfm, hostile
 from support.made_hostile import CORPUS, NAME_MAX, batches, rows_of, told_of
+from support.pages import Page
 
 BATCHES = batches(CORPUS, 4)
 OURS = {"heading", "paragraph", "strong", "bullet_list", "list_item", "fence", "image"}
 PLAN = {"models": ["a"], "prompts": [{"id": "p", "text": "Hi"}], "rounds": 1, "max_tokens": 8, "temperature": 0.0}
 PICTURES = {f"{name}.png" for name in (*(picture.name for picture in report.PICTURES), "speed_quality")}
 OURS |= {"table", "thead", "tbody", "tr", "th", "td"}
+ELEMENTS = {"html", "head", "meta", "link", "title", "style", "body", "main", "nav", "footer", "section", "div", "h1"}
+ELEMENTS |= {"h2", "h3", "p", "ul", "li", "a", "strong", "pre", "code", "table", "thead", "tbody", "tr", "th", "td"}
+ELEMENTS |= {"figure", "picture", "source", "img", "figcaption", "details", "summary"}
+ATTRIBUTES = {"lang", "charset", "http-equiv", "content", "name", "rel", "href", "class", "id", "aria-label", "role"}
+ATTRIBUTES |= {"tabindex", "scope", "dir", "data-label", "media", "srcset", "src", "width", "height", "alt"}
 
 
 @pytest.fixture(scope="module", params=BATCHES, ids=lambda texts: hostile.words(texts[0])[0][:20])
@@ -29,7 +35,7 @@ def test_a_report_is_built_of_its_own_parts(run):
     assert gfm.kinds(page) == OURS
     assert set(gfm.pictures(page)) <= PICTURES
     headings = [t for t in gfm.pieces(page) if t.type == "heading_open"]
-    assert len(headings) == 16 + len(texts)  # the report's own, and one for each prompt
+    assert len(headings) == 17 + len(texts)  # the report's own, and one for each prompt
     assert hostile.commands(page, keep="\n\t") == []
 
 
@@ -43,6 +49,22 @@ def test_every_reply_and_name_can_be_read(run):
         assert sum(hostile.is_readable(shown, block) for block in blocks) >= len(texts)
         assert hostile.is_readable(said[:NAME_MAX], words)
     assert hostile.is_readable(texts[0], blocks[-1])
+
+
+def test_the_web_page_is_built_of_its_own_parts_too(run):
+    texts, markdown = run
+    drawn = dict.fromkeys(PICTURES, web.Picture(*[b"\x89PNG" + bytes(20)] * 2))
+    page = Page(web.page(markdown, drawn, texts[0], texts[-1]))
+    assert page.problems == []
+    assert {e.tag for e in page.elements} <= ELEMENTS
+    assert {name for e in page.elements for name in e.attrs} <= ATTRIBUTES
+    assert all(e.attrs["href"].startswith(("#s", "data:")) for e in page.all("a", "link"))
+    assert all(e.attrs["src"].startswith("data:image/png;base64,") for e in page.all("img"))
+    assert len(page.all("img")) == len(gfm.pictures(markdown)) > 0
+    assert len(page.all("h2", "h3")) == 16 + len(texts)
+    assert page.code == [t.content for t in gfm.pieces(markdown) if t.type == "fence"]
+    assert all(hostile.is_readable(said[:NAME_MAX], page.text) for said in texts)
+    assert hostile.commands(page.text, keep="\n\t") == []
 
 
 def test_the_verdict_is_a_sentence_with_their_names(run):
@@ -81,7 +103,7 @@ def test_files_have_their_own_names_and_sheets_the_raw_values(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     paths = report.write(folder, to_frame(rows), **told_of(texts))
-    ours = {"benchmark_report.md", "summary.csv", "rows.csv", *PICTURES}
+    ours = {*(f"benchmark_report.{kind}" for kind in ("md", "html", "json")), "summary.csv", "rows.csv", *PICTURES}
     assert {p.name for p in tmp_path.rglob("*") if p.is_file()} == {p.name for p in paths} <= ours
     table = list(csv.DictReader(io.StringIO((folder / "rows.csv").read_bytes().decode(), newline="")))
     assert len(table) == len(rows)

@@ -23,10 +23,11 @@ def test_the_files_of_a_run(tmp_path):
     paths, page = write(tmp_path, sample_rows())
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in paths)  # no half files
     names = [path.name for path in paths]
-    assert names[:3] == ["benchmark_report.md", "summary.csv", "rows.csv"]
-    assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in names[3:])
-    assert pictures_in(page) == names[3:]  # each picture is in it, with words
-    assert [name.removesuffix(".png") for name in names[3:]] == [
+    assert names[:3] == ["benchmark_report.md", "benchmark_report.html", "benchmark_report.json"]
+    assert names[3:5] == ["summary.csv", "rows.csv"]
+    assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in names[5:])
+    assert pictures_in(page) == names[5:]  # each picture is in it, with words
+    assert [name.removesuffix(".png") for name in names[5:]] == [
         *("latency_by_model", "ecdf_latency", "ecdf_ttft", "speed", "ratios", "run_order", "per_prompt"),
         "token_timeline",
     ]
@@ -81,7 +82,7 @@ def test_a_resumed_model_is_no_longer_skipped():
     later = [request("a", number=i, latency=1.0 + i) for i in range(3)]
     later += [request("b", number=i, latency=1.0, load_index=1) for i in range(3)]
     page = page_of([*gone, *later])
-    lost = section(page, "### Failed and skipped")
+    lost = section(page, "## Failed and skipped")
     assert lost.strip().splitlines() == [f"- {m}: skipped. it can't be loaded: busy" for m in ("b", "c")]
     assert "Not measured: c." in page
 
@@ -89,7 +90,7 @@ def test_a_resumed_model_is_no_longer_skipped():
 def test_a_run_cut_off_in_its_warm_up_still_names_its_models():
     page = page_of([request("a", phase="warmup")])
     assert "| a | 0 | 0 | n/a |" in section(page, "## Comparison")
-    assert section(page, "### Failed and skipped").strip() == (
+    assert section(page, "## Failed and skipped").strip() == (
         "- a: not measured. The run ended before a timed request of it did."
     )
     assert "1 of 1 models could not be measured" in page
@@ -101,7 +102,7 @@ def test_a_model_without_one_even_clock_says_so():
 
 def test_failed_and_skipped_models_have_their_reasons():
     page = page_of(sample_rows())
-    lost = section(page, "### Failed and skipped")
+    lost = section(page, "## Failed and skipped")
     low_high = "95 % interval: 0 to 38 %"  # Clopper-Pearson for 1 of 12
     assert f"1 of 12 requests failed ({low_high}). timeout: no reply within 60 s" in lost
     assert "gemma-2-2b: skipped. not in the catalogue, nearest: gemma-4-e2b-it" in lost
@@ -164,7 +165,7 @@ def test_hostile_text_anywhere_stays_text(tmp_path, bad):
         *("table", "thead", "tbody", "tr", "th", "td"),
     }
     drawn = report.pictures(to_frame(rows), plan)
-    assert shown.count("<img") == len(drawn) == len(paths) - 3
+    assert shown.count("<img") == len(drawn) == len(paths) - 5
     assert not re.search(r'(src|href)="(?!\w+\.png")', shown)
     assert bad in html.unescape(shown)  # the reply itself, whole
     for name in ("rows.csv", "summary.csv"):

@@ -9,14 +9,15 @@ from support.made_rows import request, sample_rows, sweep_rows
 
 def test_nothing_measured_has_no_pictures(tmp_path):
     paths, page = write(tmp_path, [request("a", status="timeout")])
-    assert [path.name for path in paths] == ["benchmark_report.md", "summary.csv", "rows.csv"]
+    assert {path.suffix for path in paths} == {".md", ".html", ".json", ".csv"}
+    assert "<img" not in paths[1].read_text(encoding="utf-8")
     assert "## Pictures" not in page and "![" not in page
 
 
 def test_a_run_without_a_stream_has_no_picture_of_first_tokens_or_of_decoding(tmp_path):
     rows = [request(m, number=i, latency=1 + i / 10, ttft_s=None) for m in "ab" for i in range(6)]
     paths, _ = write(tmp_path, rows, plan=PLAN | {"stream": False})
-    names = [path.name for path in paths[3:]]
+    names = [path.name for path in paths[5:]]
     assert names == ["latency_by_model.png", "ecdf_latency.png", "ratios.png", "run_order.png", "per_prompt.png"]
 
 

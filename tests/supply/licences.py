@@ -11,6 +11,8 @@ UNKNOWN = "unknown"
 OVERRIDES = {  # looked at by hand: what the metadata do not say, or say for the code alone
     # Its font, Shobhika, says in its own name table that it is under the Open Font License.
     "devanagari-fonts": "MIT AND OFL-1.1",
+    # "BSD" in the metadata; its source begins with the text of the licence, with three clauses.
+    "nvidia-ml-py": "BSD-3-Clause",
     # The wheel names none; the same project's other packages, which hold these libraries too, are MIT.
     "onnxruntime-genai-core": "MIT",
 }

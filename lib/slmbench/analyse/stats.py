@@ -195,6 +195,17 @@ def failure_interval(k: int, n: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
+def failure_change(k: int, n: int, other_k: int, other_n: int) -> float:
+    """The p value of as many failures or more extreme ones, if both fail alike: k of n, and other_k of other_n.
+
+    returns: two-sided; 1.0 where either asked for nothing.
+    source: Fisher's exact test, scipy.stats.fisher_exact.
+    """
+    from scipy.stats import fisher_exact
+
+    return float(fisher_exact([[k, n - k], [other_k, other_n - other_k]]).pvalue) if n and other_n else 1.0
+
+
 def determinism(frame: pd.DataFrame) -> pd.DataFrame:
     """How many replies to the same prompt are the same, byte for byte.
 

@@ -51,6 +51,8 @@ def _parser() -> Parser:
     fetch = verb("fetch", "here", "get models ahead of time: size and licence first, then progress; nothing twice")
     fetch.add_argument("alias", nargs="*", metavar="ALIAS", help="none: the embedded default set")
 
+    _own_models(verb)
+
     serve = verb("serve", "here", "start the local service (it stays; slmbench stop ends it)")
     serve.add_argument("--port", metavar="N", type=arguments.port, help="default: 5273, or the next free one")
     serve.add_argument("--offline", action="store_true", help="fetch nothing: serve what is prepared")
@@ -79,21 +81,56 @@ def _parser() -> Parser:
     plan.add_argument("--minutes", metavar="N", required=True, help="for all of it, the pilot's own time included")
     _selection(plan)
 
-    report = verb("report", "bench", "CSV, Markdown and pictures of run folders")
+    report = verb("report", "bench", "the report of run folders (Markdown, web page, JSON), CSV and pictures")
     report.add_argument("run", nargs="+", metavar="RUN", type=arguments.run)
 
     _quality(verb)
 
-    compare = verb("compare", "compare", "the same models in two runs: two machines, or GPU and CPU")
-    compare.add_argument("runs", nargs=2, metavar="RUN", type=arguments.run)
-    compare.add_argument("--metric", default="latency_s", metavar="NAME", help="latency_s, or ttft_s, tpot_s …")
-    compare.add_argument("--json", action="store_true")
+    _choosing(verb)
 
     session = verb("session", "session", "the whole session: models, service, main notebook, report")
     session.add_argument("--rounds", metavar="N")
     session.add_argument("--models", help="aliases, as a,b")
     session.add_argument("--out", metavar="DIR", type=arguments.out, help="default: runs/<time>-session in the clone")
     return parser
+
+
+def _choosing(verb: Callable[[str, str, str], Parser]) -> None:
+    """What is read off finished runs: which model to take, and how two runs differ."""
+    choose = verb(
+        "choose", "choose", "which model to take, how sure that is, what it costs, and which prompt goes where"
+    )
+    choose.add_argument("run", metavar="RUN", type=arguments.run, help="a run folder; quality: the one that ships")
+    choose.add_argument("--weights", metavar="LIST", help="as quality=4,latency=2; 0 leaves a dimension out")
+    choose.add_argument("--limits", metavar="LIST", help="as memory_mb=8000,ttft_s=0.5; none takes one away")
+    choose.add_argument("--cost", metavar="LIST", help="as power_w=35,cloud_price_per_million_tokens=0.6")
+    choose.add_argument("--selection", metavar="FILE", help="all of these; default: what the run was chosen by last")
+    choose.add_argument("--json", action="store_true")
+
+    compare = verb("compare", "compare", "the same models in two runs: two machines, or GPU and CPU")
+    compare.add_argument("runs", nargs=2, metavar="RUN", type=arguments.run)
+    compare.add_argument("--metric", default="latency_s", metavar="NAME", help="latency_s, or ttft_s, tpot_s …")
+    compare.add_argument("--out", metavar="DIR", type=arguments.out, help="write what_changed.md and .html there")
+    compare.add_argument("--json", action="store_true")
+
+
+def _own_models(verb: Callable[[str, str, str], Parser]) -> None:
+    """Bring your own: weights for the runtime, or an adapter that generates."""
+    add = verb("add", "add", "a model of your own: a GGUF file, or an ONNX Runtime GenAI folder")
+    add.add_argument("path", metavar="PATH", help="the file, of a llama architecture, or the folder")
+    add.add_argument("--name", metavar="N", required=True, help="what it is called from now on")
+    add.add_argument("--scheme", metavar="S", help="of a GGUF: int4 (default), int4-rtn, int8 or fp32")
+    add.add_argument("--licence", metavar="TEXT", help="default: what the GGUF says")
+    add.add_argument("--capabilities", metavar="A,B", help="as chat,summarise: what it is for")
+    add.add_argument("--replace", action="store_true", help="take the place of an added model of this name")
+    add.add_argument("--json", action="store_true")
+    remove = verb("remove", "add", "take a model away that was added")
+    remove.add_argument("name", metavar="NAME")
+
+    adapter = verb("adapter", "add", "serve an adapter (load, generate) as an OpenAI-compatible endpoint, until Ctrl-C")
+    adapter.add_argument("name", metavar="NAME", help="a registered one, module:Class, or file.py:Class")
+    adapter.add_argument("--weights", metavar="PATH", required=True, help="what its load() gets")
+    adapter.add_argument("--port", metavar="N", type=arguments.port, help="default: 5373, or the next free one")
 
 
 def _quality(verb: Callable[[str, str, str], Parser]) -> None:

@@ -79,6 +79,11 @@ def aliases(words: Sequence[str]) -> str | None:
     return ",".join(model_names(",".join(words), Origin("ALIAS", "argument", cure))) if words else None
 
 
+def tags(given: str | None) -> list[str]:
+    """--capabilities, as a,b."""
+    return [word.strip() for word in given.split(",")] if given else []
+
+
 # Types of arguments, as argparse calls them: it lets a UsageError through.
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from slmbench import config, runner, store
@@ -112,19 +113,15 @@ def _in_words(model: dict) -> str:
 
 
 def report(given: argparse.Namespace) -> int:
-    from slmbench.quality.scores import of_run
+    for path in [store.run_folder(path) for path in given.run]:  # all are there, or nothing is written
+        print(*write_report(path), sep="\n")
+    return 0
+
+
+def write_report(path: Path) -> list[Path]:
+    """The report of a run folder, made again from its records. returns: the files written, the report first."""
+    from slmbench import choosing
     from slmbench.show import report as writing
 
-    for path in [store.run_folder(path) for path in given.run]:  # all are there, or nothing is written
-        found = store.read(path)
-        written = writing.write(
-            found.path,
-            found.frame(),
-            plan=found.plan,
-            machine=found.machine,
-            resources=found.resources,
-            entries=runner.entries_of(found.plan),
-            scores=of_run(found),
-        )
-        print(*written, sep="\n")
-    return 0
+    found = store.read(path)
+    return writing.remake(found, runner.entries_of(found.plan), choosing.chosen(found.path))

@@ -6,9 +6,10 @@ import argparse
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from slmbench import config, store
+from slmbench import __version__, config, store
 from slmbench.config.plans import differences
 from slmbench.config.reading import clean
 from slmbench.errors import UsageError
@@ -42,11 +43,32 @@ def compare(given: argparse.Namespace) -> int:
         "differences": differences(one.plan, other.plan) + list(devices(one.plan, other.plan)),
         "machines": list(facts(one.machine, other.machine)),
     }
+    if given.out is not None:
+        found["written"] = [str(path) for path in _write(given.out, one, other, found)]
     if given.json:
         print(json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False))
     else:
         print(plain("\n".join(_in_words(found, lines)), keep="\n"))
     return 0
+
+
+def _write(out: Path, one: store.Run, other: store.Run, found: Mapping[str, Any]) -> list[Path]:
+    """what_changed.md and .html, in a folder that is made if need be. raises: UsageError if that can't be."""
+    from slmbench.quality.scores import of_run
+    from slmbench.show import changes, web
+
+    sides = [changes.Side(letter, run, run.frame(), of_run(run)) for letter, run in (("A", one), ("B", other))]
+    said = changes.markdown(*sides, found["metric"], found)
+    title = f"What changed: {one.path.name} and {other.path.name}"
+    page = web.page(said, {}, title, f"Made by slmbench {__version__} from the records of both runs")
+    files = {out / "what_changed.md": said, out / "what_changed.html": page}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for path, content in files.items():
+            store.write_bytes(path, content.encode("utf-8", "backslashreplace"))
+    except OSError as e:
+        raise UsageError(f"--out: {clean(out)} can't be written: {e.strerror}", "name another folder") from e
+    return list(files)
 
 
 def _lines(one: store.Run, other: store.Run, metric: str) -> list[dict[str, Any]]:
@@ -141,6 +163,9 @@ def _in_words(found: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> I
             yield ""
             yield f"{title}:"
             yield from (f"  {told}" for told in found[name])
+    if found.get("written"):
+        yield ""
+        yield from found["written"]
 
 
 def _cells(line: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,11 +7,12 @@ import json
 import sys
 
 from slmbench import config, paths
+from slmbench.adding import added_entries
 from slmbench.cli import arguments
 from slmbench.doctor import examine
 from slmbench.endpoint import catalog, fetch as fetching, rest, service
 from slmbench.errors import UsageError
-from slmbench.models import DEFAULT_SET, EMBEDDED, is_complete
+from slmbench.models import DEFAULT_SET, EMBEDDED, is_complete, runtime_of
 from slmbench.show.stages import Stages
 from slmbench.show.text import plain
 
@@ -43,6 +44,12 @@ def models(given: argparse.Namespace) -> int:
                 "id": f"{alias}:1",
             }
         )
+    for alias, entry in added_entries().items():
+        folder = paths.home() / "models" / alias
+        whole = is_complete(folder)
+        more = {"size_mb": entry.size_mb, "licence": entry.licence, "device": runtime_of(folder)[0] if whole else None}
+        state = _state(f"{alias}:1" in loaded, whole, "files missing")
+        rows.append({"alias": alias, "source": "added", "state": state, **more, "id": f"{alias}:1"})
     listed = [] if given.offline else catalog.listing()
     loaded |= _loaded("") if listed else set()
     for m in listed:
@@ -54,7 +61,7 @@ def models(given: argparse.Namespace) -> int:
         return 0
     _table(rows)
     if not listed and not given.offline:
-        print(f"{catalog.OFFLINE}: only the embedded models are listed.")
+        print(f"{catalog.OFFLINE}: only the embedded and the added models are listed.")
     return 0
 
 
@@ -145,8 +152,8 @@ def calibrate(given: argparse.Namespace) -> int:
     return 0
 
 
-def _state(loaded: bool, cached: bool) -> str:
-    return "loaded" if loaded else "cached" if cached else "not fetched"
+def _state(loaded: bool, cached: bool, otherwise: str = "not fetched") -> str:
+    return "loaded" if loaded else "cached" if cached else otherwise
 
 
 def _table(rows: list[dict]) -> None:

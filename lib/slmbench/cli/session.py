@@ -39,7 +39,8 @@ def session(given: argparse.Namespace) -> int:
     finally:
         if endpoint.started:
             service.stop()
-    print(f"\nReport:    {out / 'benchmark_report.md'}\nRun:       {out}\nNotebook:  {executed}")
+    report, page = out / "benchmark_report.md", out / "benchmark_report.html"
+    print(f"\nReport:    {report}\nWeb page:  {page}\nRun:       {out}\nNotebook:  {executed}")
     jupyter = Path(sys.executable).with_name("jupyter-lab" + Path(sys.executable).suffix)
     print(f'\nGo on in JupyterLab:\n  "{jupyter}" "--ServerApp.root_dir={root}" "{root / "notebooks" / NOTEBOOK}"')
     return 0

@@ -26,7 +26,7 @@ _TYPES = {
 # validator for them (50 ms). A file that was changed in any way has another digest, and is checked.
 _SHIPPED = {
     "models.schema.json": "654eb7a6dbeedaf02097f1d46566fc3022856fa64617513976a7cb9e9e37e1f4",
-    "prompts.schema.json": "eedf8037e6827471d8f08aef37ee27c80ba11f74c77daa7c5ac3321660af1ef5",
+    "prompts.schema.json": "faf6cee010ae39fe8005d1927b063f415ef6d07bac7d7e783316d2e37096b282",
 }
 # Of run folders: a run reads its own back, and must not have to load the validator for it. Their schemas have no
 # patterns, and nothing else that `_misfits` does not know.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class ModelEntry:
     variant_of: str | None = None  # the alias whose weights this one shares
     weights: str | None = None  # number format, as int4
     threads: int | None = None  # CPU threads the runtime is held to
+    file: str | None = None  # of an added model: what it was made from
+    sha256: str | None = None  # of that file, or of that folder's list of checksums
     note: str | None = None
 
 
@@ -50,13 +52,44 @@ class ModelsFile:
     run: dict[str, Any]  # the plain values of "run"; {} if the file has none
 
 
+def own_file() -> Path:
+    """The user's own models.json: what `slmbench add` has added, beside the kit's."""
+    return paths.home() / "models.json"
+
+
 def read_models(path: str | Path | None = None) -> ModelsFile:
     """Reads a models.json, both the full form and the flat `{alias: {…}}`.
 
-    path: the kit's own data/models.json if left out.
+    path: if left out, the kit's own data/models.json together with the user's own (`own_file`).
     raises: UsageError with file, entry, what was found and what was expected.
     """
-    file = as_path(path, "models file") if path is not None else paths.data_file("models.json")
+    if path is not None:
+        return _read(as_path(path, "models file"))
+    shipped = _read(paths.data_file("models.json"))
+    return replace(shipped, entries=shipped.entries | own_entries(shipped))
+
+
+def own_entries(shipped: ModelsFile) -> dict[str, ModelEntry]:
+    """The entries of the user's own models.json; {} if there is none.
+
+    raises: UsageError as `read_models`; also for an alias that the kit ships, and for a "run", which isn't read there.
+    """
+    file = own_file()
+    if not file.exists():
+        return {}
+    own = _read(file)
+    kits = {alias.casefold() for alias in shipped.entries}
+    cure = f"Correct it in {clean(file)}, or move that file away: slmbench add makes a new one."
+    if taken := next((alias for alias in own.entries if alias.casefold() in kits), None):
+        raise UsageError(
+            f'{clean(file)}: "{clean(taken)}" was found, which the kit ships; another alias was expected', cure
+        )
+    if own.run:
+        raise UsageError(f'{clean(file)}: "run" was found, only models were expected', cure)
+    return own.entries
+
+
+def _read(file: Path) -> ModelsFile:
     value = read_json(file, cure_if_missing(file, _FORM))
     _refuse_misspelt_top(value, file)
     check(value, "models.schema.json", in_file(file), f"Correct it in {clean(file)}. {_FORM}")

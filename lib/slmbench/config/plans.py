@@ -12,6 +12,7 @@ RUNTIME = "foundry-local-sdk"
 GROWS = ("rounds", "loads")  # may grow, as models may be added
 # What may change, as it does not alter what a request measures.
 FACTS = ("run", "hash", "started_at", "command", "versions", "targets", "entries", "prompts_from", "out", "resume")
+ABOUT = ("checks", "needs")  # of a prompt
 _UNSAID: Mapping[str, Any] = {  # of a plan that is older than the setting
     "concurrency": 1,
     "rate": None,
@@ -25,14 +26,15 @@ _UNSAID: Mapping[str, Any] = {  # of a plan that is older than the setting
 
 
 def asked(plan: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A plan without its prompts' `checks`: they say how replies are judged, and nothing of what is asked.
+    """A plan without its prompts' `checks` and `needs`: they say how replies are judged and which models a prompt is
+    for, and nothing of what is asked.
 
-    So a run is the same run, and can be gone on with, after its prompts were given checks.
+    So a run is the same run, and can be gone on with, after its prompts were given some.
     """
     prompts = plan.get("prompts")
     if not prompts:
         return plan
-    return {**plan, "prompts": [{k: v for k, v in prompt.items() if k != "checks"} for prompt in prompts]}
+    return {**plan, "prompts": [{k: v for k, v in prompt.items() if k not in ABOUT} for prompt in prompts]}
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from slmbench import paths
 from slmbench.config.checking import check, cure_if_missing, did_you_mean, in_file, shown
 from slmbench.config.checks import Check, checks_of, odd
+from slmbench.config.plans import ABOUT
 from slmbench.config.reading import MAX_BYTES, as_path, clean, faults, read_json, read_text
 from slmbench.errors import UsageError
 
@@ -32,12 +33,13 @@ class Prompt:
     language: str | None = None  # language tag, as en or ne
     rubric: str | None = None  # a name for `read_rubrics`; None: default
     checks: tuple[Check, ...] = ()  # what code can tell of a reply
+    needs: tuple[str, ...] = ()  # capabilities, as in models.json, that a model must have to be asked this
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, as plan.json holds them; `checks` is left out if there are none."""
-        plain = {name: getattr(self, name) for name in Prompt.__slots__ if name != "checks"}
-        checks = {"checks": [check.to_dict() for check in self.checks]} if self.checks else {}
-        return {**plain, "aspects": list(self.aspects), **checks}
+        """Plain JSON values, as plan.json holds them; `checks` and `needs` are left out if there are none."""
+        plain = {name: getattr(self, name) for name in Prompt.__slots__ if name not in ABOUT}
+        more = {"checks": [check.to_dict() for check in self.checks], "needs": list(self.needs)}
+        return {**plain, "aspects": list(self.aspects), **{name: value for name, value in more.items() if value}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,8 @@ def _set(file: Path, name: str | None) -> tuple[Prompt, ...]:
 
 
 def _prompt(fields: dict[str, Any]) -> Prompt:
-    more = {"aspects": tuple(fields.get("aspects", ())), "weight": float(fields.get("weight", 1))}
+    more = {"aspects": tuple(fields.get("aspects", ())), "needs": tuple(fields.get("needs", ()))}
+    more |= {"weight": float(fields.get("weight", 1))}
     return Prompt(**{**fields, **more, "checks": checks_of(fields)})
 
 

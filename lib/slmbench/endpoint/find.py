@@ -224,8 +224,12 @@ def _one(endpoint: Endpoint, alias: str, models_file: config.ModelsFile) -> Targ
                 return Target(alias, reason=f"{name} could be {', '.join(matches)}: name one of them")
             if matches:
                 return _target(endpoint, alias, matches[0], base, name)
-    if alias in EMBEDDED and not endpoint.own:
+    local = alias in EMBEDDED or (entry is not None and entry.source == "local")
+    if local and not endpoint.own:
         return Target(alias, reason=f"not served at {endpoint.base_url}: slmbench serve starts the service that has it")
+    if local and alias not in EMBEDDED:
+        why = endpoint.own.refused.get(alias, f"no whole model folder; slmbench add FILE --name {alias} --replace")
+        return Target(alias, reason=f"the kit's service does not serve it: {why}")
     if entry and entry.nearest:
         return Target(
             alias, reason=f"not in Foundry Local's catalogue; nearest there: {entry.nearest}{_here(endpoint)}"

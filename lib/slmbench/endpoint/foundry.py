@@ -16,7 +16,7 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from foundry_local_sdk.exception import FoundryLocalException
 
 from slmbench import config, models, paths
 from slmbench.endpoint.rest import LOCAL_PREFIX
+from slmbench.errors import UsageError
 
 LOOK_AGAIN_S = 0.5  # how often the service looks for newly prepared models
 MIB_MB = 1024 * 1024 / 1e6  # what the SDK calls MB is 1,048,576 bytes
@@ -50,34 +51,26 @@ def _start_runtime(data: Path, port: int | None = None) -> FoundryLocalManager:
     return FoundryLocalManager.instance
 
 
-def _prepared(only: list[str]) -> Iterator[Path]:
-    """The whole model folders of the kit's cache, by name; `only` limits them to these aliases."""
-    root = paths.home() / "models"
+def _prepared(only: list[str]) -> dict[Path, int]:
+    """The whole model folders of the kit's cache, in order, each with its stamp: another one means other files.
+
+    only: limits them to these aliases; none for all.
+    """
+    root, found = paths.home() / "models", {}
     for folder in sorted(root.glob("[!.]*")):  # hidden ones are being written
         try:
             if folder.is_dir() and models.is_complete(folder) and (not only or folder.name in only):
-                yield folder
+                found[folder] = (folder / models.MANIFEST).stat().st_mtime_ns
         except OSError:  # replaced while it was looked at: it is looked at again in a moment
             continue
-
-
-def runtime_of(folder: Path) -> tuple[str, str]:
-    """(device, execution provider) that a GenAI folder's own configuration selects."""
-    genai = json.loads((folder / "genai_config.json").read_text(encoding="utf-8"))
-    options = genai["model"]["decoder"].get("session_options", {}).get("provider_options", [])
-    name = next(iter(options[0]), "cpu").lower() if options else "cpu"
-    known = {"cpu": ("cpu", "CPUExecutionProvider"), "cuda": ("gpu", "CUDAExecutionProvider")}
-    known |= {"dml": ("gpu", "DmlExecutionProvider"), "webgpu": ("gpu", "WebGpuExecutionProvider")}
-    known |= {"qnn": ("npu", "QNNExecutionProvider")}
-    return known.get(name, (None, name))
+    return found
 
 
 def _register(catalog, folder: Path, entries: dict[str, config.ModelEntry]) -> dict:
     """Make a folder known to the local catalogue, anew: an earlier registration may describe other files."""
     model_id = f"{folder.name}:1"
-    device, provider = runtime_of(folder)
-    if catalog.get_model_variant(model_id):
-        catalog.unregister_model(model_id)
+    device, provider = models.runtime_of(folder)
+    _forget(catalog, model_id)
     entry = entries.get(folder.name)
     with ModelInfoBuilder() as info:
         info.set_string_property("task", "chat-completion")
@@ -97,17 +90,67 @@ def _register(catalog, folder: Path, entries: dict[str, config.ModelEntry]) -> d
     }
 
 
-def _take_in(catalog, folder: Path, entries: dict[str, config.ModelEntry]) -> dict | None:
-    """As `_register`; None for a folder that the runtime refuses, which must not keep the others from being served."""
+def _forget(catalog, model_id: str) -> None:
+    """Unload a model, and take it out of the local catalogue; nothing happens if it is not there."""
+    if model := catalog.get_model_variant(model_id):
+        if model.is_loaded:
+            model.unload()
+        catalog.unregister_model(model_id)
+
+
+class Served:
+    """The folders of the cache as the catalogue has them: what was taken in, and what was refused, with its reason."""
+
+    def __init__(self, catalog, only: list[str]):
+        self.catalog, self.only = catalog, only
+        self.stamps: dict[Path, int] = {}
+        self.models: dict[Path, dict] = {}
+        self.refused: dict[str, str] = {}
+        kept = {f"{folder.name}:1" for folder in _prepared(only)}
+        for model in catalog.list_models():  # registrations outlive the service, and may outlive their folder
+            for variant in model.variants:
+                if variant.id not in kept:
+                    self._without_fault(variant.id, lambda v=variant: _forget(catalog, v.id))
+
+    def look(self) -> bool:
+        """Take in what is new or another one, and forget what is gone. returns: whether anything changed."""
+        now = _prepared(self.only)
+        if now == self.stamps:
+            return False
+        entries = _entries()
+        for folder in self.stamps.keys() - now.keys():
+            self._without_fault(folder.name, lambda f=folder: _forget(self.catalog, f"{f.name}:1"))
+            self.models.pop(folder, None)
+            self.refused.pop(folder.name, None)
+        for folder in [f for f, stamp in now.items() if self.stamps.get(f) != stamp]:
+            self.models.pop(folder, None)
+            taken = self._without_fault(folder.name, lambda f=folder: _register(self.catalog, f, entries))
+            self.models |= {folder: {**taken, "stamp": now[folder]}} if taken else {}
+        self.stamps = now
+        return True
+
+    def _without_fault(self, name: str, call: Callable[[], dict | None]) -> dict | None:
+        """What the runtime refuses must not keep the others from being served; why is told in the state and the log."""
+        self.refused.pop(name, None)
+        try:
+            return call()
+        except (FoundryLocalException, OSError, ValueError, KeyError) as e:
+            self.refused[name] = f"{type(e).__name__}: {e}"
+            print(f"{name} is not served: {self.refused[name]}", file=sys.stderr, flush=True)
+            return None
+
+
+def _entries() -> dict[str, config.ModelEntry]:
+    """What is known of the models; without the user's own where that file is broken, which whoever asks is told."""
     try:
-        return _register(catalog, folder, entries)
-    except (FoundryLocalException, OSError, ValueError, KeyError) as e:
-        print(f"{folder.name} is not served: {type(e).__name__}: {e}", file=sys.stderr, flush=True)
-        return None
+        return config.read_models().entries
+    except UsageError as e:
+        print(e, file=sys.stderr, flush=True)
+        return config.read_models(paths.data_file("models.json")).entries
 
 
 def serve(port: int, state: Path, data: Path, only: list[str], parent: int | None = None) -> None:
-    """Serve the prepared models until SIGTERM or Ctrl-C; `state` says which; new folders are taken in.
+    """Serve the prepared models until SIGTERM or Ctrl-C; `state` says which; folders come and go while it runs.
 
     parent: a process at whose end this one ends, too, and takes away the folder that `state` is in.
     """
@@ -116,23 +159,24 @@ def serve(port: int, state: Path, data: Path, only: list[str], parent: int | Non
     for number in signal.SIGTERM, signal.SIGINT:
         signal.signal(number, lambda *_: stop.set())
     manager = _start_runtime(data, port)
-    catalog = manager.get_catalog(CatalogType.LOCAL)
-    entries = config.read_models().entries
-    known = {f: _take_in(catalog, f, entries) for f in _prepared(only)}
+    served = Served(manager.get_catalog(CatalogType.LOCAL), only)
+    served.look()
     manager.start_web_service()
     me = psutil.Process()
     # reading the public catalogue is left out here: offline it costs seconds of retries
     facts = {"pid": me.pid, "create_time": me.create_time(), "url": manager.urls[0], "prefix": LOCAL_PREFIX}
     facts["sdk_version"] = version("foundry-local-sdk")
-    _write(state, {**facts, "models": [m for m in known.values() if m]})
+
+    def tell() -> None:
+        _write(state, {**facts, "models": list(served.models.values()), "refused": served.refused})
+
+    tell()
     while not stop.wait(LOOK_AGAIN_S) and not manager.is_shutdown_requested():
         if owner and not owner.is_running():
             shutil.rmtree(state.parent, ignore_errors=True)
             break
-        fresh = [f for f in _prepared(only) if f not in known]
-        if fresh:
-            known |= {f: _take_in(catalog, f, entries) for f in fresh}
-            _write(state, {**facts, "models": [m for m in known.values() if m]})
+        if served.look():
+            tell()
     closing = threading.Thread(target=manager.close, daemon=True)
     closing.start()
     closing.join(CLOSE_S)

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -45,7 +45,10 @@ class ServiceError(KitError):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service. models: what it serves, as dicts {alias, id, folder, device, execution_provider}."""
+    """A running service. models: what it serves, as dicts {alias, id, folder, device, execution_provider, stamp},
+    where the stamp tells files of one folder from those that took their place.
+    refused: {name of a folder: why the runtime does not take it}.
+    """
 
     pid: int
     create_time: float
@@ -54,6 +57,7 @@ class Service:
     sdk_version: str
     models: tuple[dict, ...]
     state: Path
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def base_url(self) -> str:
@@ -114,7 +118,12 @@ def _read(state: Path) -> Service | None:
     try:
         known = json.loads(state.read_text(encoding="utf-8"))
         names = ("pid", "create_time", "url", "prefix", "sdk_version")
-        found = Service(*(known[n] for n in names), models=tuple(known["models"]), state=state)
+        found = Service(
+            *(known[n] for n in names),
+            models=tuple(known["models"]),
+            state=state,
+            refused=dict(known.get("refused", {})),
+        )
         here = HERE.fullmatch(found.url) and found.prefix == rest.LOCAL_PREFIX
         numbers = isinstance(found.pid, int) and found.pid > 0 and isinstance(found.create_time, int | float)
         return found if here and numbers and all({"alias", "id"} <= m.keys() for m in found.models) else None
@@ -182,16 +191,18 @@ def stop(state: Path | None = None) -> bool:
 
 
 @contextmanager
-def alone(alias: str, model_cache: str | None = None) -> Iterator[Service]:
+def alone(alias: str, model_cache: str | None = None, home: Path | None = None) -> Iterator[Service]:
     """A second service for one model only, on a port of its own, for as long as the block runs (memory is measured
     so: a service that held other models before gives little of their memory back).
 
-    model_cache: the folder of downloaded catalogue models, for one of these.
+    model_cache: the folder of downloaded catalogue models, for one of these. home: a cache folder other than the
+        user's, for a model that is not to be seen by others yet.
     """
     with TemporaryDirectory(prefix="slmbench-", ignore_cleanup_errors=True) as folder:
         state = Path(folder) / "service.json"
         arguments = ("--only", alias, "--parent", str(os.getpid()))  # so that it ends should this process be killed
         more = {"SLMBENCH_MODEL_CACHE": model_cache} if model_cache else {}
+        more |= {"SLMBENCH_HOME": str(home)} if home else {}
         data, log = Path(folder) / "foundry", Path(folder) / "log"
         service = _launch(_free_port(0), state, log, data=data, arguments=arguments, environment=more)
         try:

@@ -70,19 +70,24 @@ def replacing(folder: Path) -> Iterator[Path]:
     A reader sees the old folder, or none for a moment, or the new one; never a half-written one, not even after
     a kill or a power cut. Call it inside `locked`, after `clear`.
     """
-    fresh, old = beside(folder, "new"), beside(folder, "old")
+    fresh = beside(folder, "new")
     fresh.mkdir(parents=True)
     try:
         yield fresh
-        for file in fresh.iterdir():
-            sync(file)
-        sync(fresh)
-        if folder.exists():
-            folder.replace(old)
-        fresh.replace(folder)
-        sync(folder.parent)
+        put(fresh, folder)
     finally:
         clear(folder)
+
+
+def put(fresh: Path, folder: Path) -> None:
+    """Have a finished folder of the same disk take the place of `folder`. Call it inside `locked`, and `clear` then."""
+    for file in fresh.iterdir():
+        sync(file)
+    sync(fresh)
+    if folder.exists():
+        folder.replace(beside(folder, "old"))
+    fresh.replace(folder)
+    sync(folder.parent)
 
 
 def clear(folder: Path) -> None:

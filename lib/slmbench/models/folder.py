@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ CONVERTER = 1  # goes up when the same file would be converted to something else
 SCHEMES = ("int4", "int4-rtn", "int8", "fp32")
 MANIFEST = "slmbench.json"
 CONFIG = "genai_config.json"
+LINKED_BYTES = 1_000_000  # files from this size on are weights
 Progress = Callable[[int, int], None]
 
 
@@ -89,6 +90,32 @@ def with_threads(base: Path, folder: Path, threads: int) -> Path:
             _dump(fresh / CONFIG, config)
             _write_manifest(fresh, facts)
     return folder
+
+
+def take(files: Iterable[Path], folder: Path, facts: Mapping[str, Any]) -> Path:
+    """A folder of other people's files, as they are. facts: what the manifest says of them, besides names and sums."""
+    with disk.explained(folder), disk.locked(folder):
+        disk.clear(folder)
+        _refuse_foreign(folder)
+        with disk.replacing(folder) as fresh:
+            for file in files:
+                source = file.resolve()  # a hard link to a symbolic one would lead nowhere
+                # what people edit is copied: a hard link would change with it
+                place = _link_or_copy if source.stat().st_size >= LINKED_BYTES else shutil.copy2
+                place(source, fresh / file.name)
+            _write_manifest(fresh, dict(facts))
+    return folder
+
+
+def runtime_of(folder: Path) -> tuple[str | None, str]:
+    """(device, execution provider) that a GenAI folder's own configuration selects."""
+    genai = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    options = genai["model"]["decoder"].get("session_options", {}).get("provider_options", [])
+    name = next(iter(options[0]), "cpu").lower() if options else "cpu"
+    known = {"cpu": ("cpu", "CPUExecutionProvider"), "cuda": ("gpu", "CUDAExecutionProvider")}
+    known |= {"dml": ("gpu", "DmlExecutionProvider"), "webgpu": ("gpu", "WebGpuExecutionProvider")}
+    known |= {"qnn": ("npu", "QNNExecutionProvider")}
+    return known.get(name, (None, name))
 
 
 def is_complete(folder: Path, *, thorough: bool = False, **facts: Any) -> bool:

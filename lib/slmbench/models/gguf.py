@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from slmbench.config.reading import clean
 from slmbench.errors import UsageError
 from slmbench.models.quantise import BLOCK
 
 CHUNK = 1 << 22  # weights held as float32 at a time: 16 MiB
 PRE_TOKENIZERS = ("smollm", "gpt-2", "llama-bpe")  # the ways of cutting a text into words that `genai` can write
 CONTROL, USER_DEFINED = 3, 4  # token types
+COUNT_MAX = 2**24  # of layers, columns, positions: what is above it is no model, and would only fill the memory
+LLAMA = "take a GGUF of a llama-architecture model with a byte-level BPE tokenizer, e.g. SmolLM2 or Llama 3.2"
+# torch and what comes with it are several times the size of the kit, and must not change what is pinned here
+BUILDER = (
+    "for other models, the runtime's own converter, in an environment of its own: "
+    "pip install onnxruntime-genai onnx-ir torch transformers; "
+    "python -m onnxruntime_genai.models.builder -m HUGGINGFACE_NAME -o FOLDER -p int4 -e cpu; "
+    "then here: slmbench add FOLDER --name NAME"
+)
 
 
 @dataclass(frozen=True)
@@ -92,11 +103,20 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """All that a GGUF file says about a model."""
+    """All that a GGUF file says about a model.
+
+    about: the texts that it holds about itself, by GGUF's names: general.name, general.license, …
+    """
 
     shape: Llama
     vocabulary: Vocabulary
     tensors: Mapping[str, Tensor]
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def parameters_m(self) -> float:
+        """Millions of parameters; a table that is both embedding and output layer counts once."""
+        return sum(math.prod(t.shape) for name, t in self.tensors.items() if name != "rope_freqs.weight") / 1e6
 
 
 def read(path: Path) -> Checkpoint:
@@ -118,20 +138,26 @@ def read(path: Path) -> Checkpoint:
             raise _refusal(path, f"has `{key}` = {value!r}", " or ".join(map(repr, allowed)))
         return value
 
+    def whole(key: str, default: Any = None) -> int:
+        value = get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= COUNT_MAX:
+            raise _refusal(path, f"has `{key}` = {value!r}", f"a whole number from 1 to {COUNT_MAX}", LLAMA)
+        return value
+
     expect("general.architecture", "llama")
     expect("tokenizer.ggml.model", "gpt2")
     expect("llama.rope.scaling.type", "none", default="none")
-    heads, hidden = get("llama.attention.head_count"), get("llama.embedding_length")
+    heads, hidden = whole("llama.attention.head_count"), whole("llama.embedding_length")
     tokens = get("tokenizer.ggml.tokens")
     shape = Llama(
-        layers=get("llama.block_count"),
+        layers=whole("llama.block_count"),
         hidden=hidden,
-        ffn=get("llama.feed_forward_length"),
+        ffn=whole("llama.feed_forward_length"),
         heads=heads,
-        kv_heads=get("llama.attention.head_count_kv", heads),
-        head_dim=get("llama.attention.key_length", hidden // heads),
+        kv_heads=whole("llama.attention.head_count_kv", heads),
+        head_dim=whole("llama.attention.key_length", hidden // heads),
         vocab=len(tokens),
-        context=get("llama.context_length"),
+        context=whole("llama.context_length"),
         rope_base=get("llama.rope.freq_base", 10000.0),
         eps=get("llama.attention.layer_norm_rms_epsilon"),
     )
@@ -150,7 +176,8 @@ def read(path: Path) -> Checkpoint:
         pre_tokenizer=expect("tokenizer.ggml.pre", *PRE_TOKENIZERS),
         chat_template=get("tokenizer.chat_template"),
     )
-    return Checkpoint(shape, vocabulary, tensors)
+    about = {key: value for key, value in fields.items() if key.startswith("general.") and isinstance(value, str)}
+    return Checkpoint(shape, vocabulary, tensors, about)
 
 
 def _open(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -159,7 +186,7 @@ def _open(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     with path.open("rb") as file:
         magic = file.read(4)
     if magic != b"GGUF":
-        raise _refusal(path, f"begins with {magic!r}", "b'GGUF'")
+        raise _refusal(path, f"begins with {magic!r}", "b'GGUF'", LLAMA)
     from gguf import GGUFReader
 
     try:
@@ -172,7 +199,7 @@ def _open(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         OverflowError,
     ) as broken:  # what the reader raises for bytes cut or changed
         raise _refusal(
-            path, f"cannot be read to its end ({broken})", "a whole GGUF file, not a broken download"
+            path, f"cannot be read to its end ({broken})", "a whole GGUF file, not a broken download", LLAMA
         ) from broken
     shapes = [tuple(map(int, reversed(t.shape))) for t in reader.tensors]
     return fields, {
@@ -181,6 +208,8 @@ def _open(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _check_tensors(path: Path, shape: Llama, tensors: Mapping[str, Tensor]) -> None:
+    if shape.layers > len(tensors):
+        raise _refusal(path, f"has {len(tensors)} tensors", f"{shape.layers} layers of several each", LLAMA)
     needed, optional = shape.tensor_shapes(), shape.optional_shapes()
     if missing := sorted(needed.keys() - tensors.keys()):
         raise _refusal(path, f"lacks {len(missing)} tensors, e.g. {missing[0]!r}", "a complete dense llama model")
@@ -207,6 +236,5 @@ def _readable(tensor: Tensor) -> bool:
     return True
 
 
-def _refusal(path: Path, found: str, expected: str) -> UsageError:
-    cure = "take a GGUF of a llama-architecture model with a byte-level BPE tokenizer, e.g. SmolLM2 or Llama 3.2"
-    return UsageError(f"{path}: {found}; expected {expected}", cure)
+def _refusal(path: Path, found: str, expected: str, cure: str = f"{LLAMA}; {BUILDER}") -> UsageError:
+    return UsageError(f"{clean(path)}: {clean(found)}; expected {expected}", cure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,12 +29,13 @@ def write_tiny(folder: Path, scheme: str = "int4", seed: int = 0) -> Path:
     return folders.write(checkpoint(seed), folder, scheme, source=source, needed_bytes=8_000_000)
 
 
-def write_tiny_gguf(path: Path, kind: str = "Q4_1", seed: int = 0) -> Path:
+def write_tiny_gguf(path: Path, kind: str = "Q4_1", seed: int = 0, licence: str | None = None) -> Path:
     """Write the tiny model as a GGUF file, its linear layers in `kind`, the embedding in Q8_0; for tests of `convert`.
 
-    kind: F32, F16, Q4_0, Q4_1 or Q8_0. returns: the path.
+    kind: F32, F16, Q4_0, Q4_1 or Q8_0. licence: what the file says of itself. returns: the path.
     """
-    return write_gguf(checkpoint(seed), path, kind)
+    about = {"general.license": licence} if licence else {}
+    return write_gguf(replace(checkpoint(seed), about=about), path, kind)
 
 
 def write_gguf(model: Checkpoint, path: Path, kind: str) -> Path:
@@ -43,6 +45,8 @@ def write_gguf(model: Checkpoint, path: Path, kind: str) -> Path:
 
     shape, vocabulary = model.shape, model.vocabulary
     file = GGUFWriter(path, "llama")
+    for key, text in model.about.items():
+        file.add_string(key, text)
     file.add_block_count(shape.layers)
     file.add_context_length(shape.context)
     file.add_embedding_length(shape.hidden)

@@ -75,6 +75,19 @@ def by_model(frame: pd.DataFrame, weights: Mapping[str, float] | None = None) ->
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
+def by_prompt(frame: pd.DataFrame) -> pd.DataFrame:
+    """The score of each model on each prompt: by humans if there are any, else by judge models.
+
+    frame: from `scores.frame`. returns: a line a prompt, a column a model; the mean over raters, NaN where nobody of
+    that kind scored; empty without scores.
+    """
+    rows = _each(frame)
+    kinds = list(rows["kind"].unique())
+    own = rows[rows["kind"] == (HUMAN if HUMAN in kinds else kinds[0] if kinds else "")]
+    by_rater = own.groupby(["rater", "model", "prompt_id"], sort=False)["score"].mean()
+    return by_rater.groupby(["prompt_id", "model"], sort=False).mean().unstack("model")
+
+
 def _each(frame: pd.DataFrame) -> pd.DataFrame:
     """Scores, one line for each model whose reply it is: rater, kind, prompt_id, model, score."""
     rows = usable(frame)

@@ -1,4 +1,4 @@
-"""Which run is judged: one of your own, or a copy of the one that ships with the kit."""
+"""Which run is worked on: one of your own, or a copy of one that ships with the kit."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from slmbench.store import StoreError, run_folder
 COPIED = ("plan.json", "machine.json", "prompts.json", "resources.jsonl", "rows.jsonl", "scores.jsonl")
 
 
+COPIES = {paths.QUALITY: "quality_example", paths.EXAMPLE: "speed_example"}
+
+
 def to_judge(run: Path | str = paths.QUALITY, root: Path | str = "runs") -> Path:
-    """The folder of a run that may be scored. run: "quality" for a copy of the kit's own, which is made under `root`
-    once, so that what ships stays as it is; else the path of a run folder.
+    """The folder of a run that may be written to. run: "quality" or "example" for a copy of the kit's own, which is
+    made under `root` once, so that what ships stays as it is; else the path of a run folder.
 
     raises: StoreError if there is no run folder, or the copy can't be made.
     """
-    if run != paths.QUALITY:
+    if run not in COPIES:
         return run_folder(paths.run_folder(run))
-    copy = Path(root) / "quality_example"
+    copy = Path(root) / COPIES[run]
     if (copy / "plan.json").exists():
         return run_folder(copy)
     part = None
@@ -28,7 +31,8 @@ def to_judge(run: Path | str = paths.QUALITY, root: Path | str = "runs") -> Path
         copy.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=".copy-", dir=copy.parent))
         for name in COPIED:
-            shutil.copyfile(paths.run_folder(paths.QUALITY) / name, part / name)
+            if (kept := paths.run_folder(run) / name).exists():
+                shutil.copyfile(kept, part / name)
         part.chmod(0o755)
         part.rename(copy)
     except OSError as e:

@@ -58,14 +58,15 @@ def _pair(pair: Mapping[str, Any], column: str) -> dict[str, Any]:
         "Verdict": pair["verdict"],
         "Ratio [95 % interval]": ratio(pair),
         "Pairs": pair["n_pairs"],
-        "p (Holm)": _p(pair["p_holm"]),
+        "p (Holm)": p_value(pair["p_holm"]),
         "Rounds more to decide, about": text.MISSING if math.isnan(more) else text.number(float(more)),
         "Holds": pair["basis"],
         "Remark": pair["note"],
     }
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
+    """A p value for people: three digits, "< 0.001", "n/a" for NaN."""
     return text.MISSING if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
@@ -100,7 +101,7 @@ def drift(frame: pd.DataFrame) -> list[str]:
             "Model": line["model"],
             "n": line["n"],
             "Kendall's tau": text.MISSING if math.isnan(line["tau"]) else f"{line['tau']:+.2f}",
-            "p (Holm)": _p(line["p_holm"]),
+            "p (Holm)": p_value(line["p_holm"]),
             "Latency during the run": _drifted(line),
         }
         for line in drifting.drift(labelled(frame)).to_dict("records")

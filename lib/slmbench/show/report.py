@@ -1,4 +1,4 @@
-"""The files that people read after a run: a report in Markdown, two CSV files and the pictures.
+"""The files that people read after a run: a report as Markdown, web page and JSON, two CSV files and the pictures.
 
 All of them are derived from the rows and can be made again at any time; each is written whole or not at all.
 """
@@ -10,9 +10,25 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slmbench import store
+from slmbench import __version__, store
 from slmbench.analyse import stats, traffic
-from slmbench.show import alt, findings, picks, plots, quality_sections, sections, speed_quality, text, theme
+from slmbench.show import (
+    alt,
+    choice as choosing_section,
+    choice_plots,
+    findings,
+    highlights,
+    picks,
+    plots,
+    quality_sections,
+    report_json,
+    sections,
+    speed_quality,
+    taken,
+    text,
+    theme,
+    web,
+)
 from slmbench.show.levels import labelled, levels, name, only
 from slmbench.show.verdict import headline, median, p95
 
@@ -56,12 +72,14 @@ def write(
     resources: Sequence[Mapping[str, Any]],
     entries: Mapping[str, Any],
     scores: Sequence[Score] = (),
+    choice: tuple[Any, Any] | None = None,
 ) -> list[Path]:
-    """Writes benchmark_report.md, summary.csv, rows.csv and the pictures into the run folder.
+    """Writes benchmark_report.md, .html and .json, summary.csv, rows.csv and the pictures into the run folder.
 
     frame: from `records.to_frame`. plan, machine: what plan.json and machine.json hold. resources: one mapping a
     load of a model, with load_s, rss_before_mb … . entries: alias -> the model's entry in models.json.
     scores: from `quality.scores.read_scores`; with them the summary and the report tell of quality.
+    choice: `choosing.Evidence` and `choosing.Decision`, where a model was chosen.
     returns: the files written, the report first.
     """
     folder = Path(run_folder)
@@ -69,21 +87,53 @@ def write(
     lines = summary(frame)
     if scores:
         lines = speed_quality.joined(lines, quality_sections.judged(scores, plan))
-    files = {"summary.csv": text.csv(lines), "rows.csv": text.csv(frame)}
-    drawn = pictures(frame, plan)
-    points, who = quality_sections.chart(scores, stats.summarise(frame), plan)
-    with theme.use("light"):
-        for picture, rows in drawn:
-            files[f"{picture.name}.png"] = theme.png(plots.draw(rows, picture.kind, **picture.options).figure)
-        if len(points):
-            files[f"{quality_sections.CHART}.png"] = theme.png(speed_quality.chart(points, who=who).figure)
-    page = markdown(frame, **told)
-    files = {"benchmark_report.md": page.encode("utf-8", "backslashreplace")} | files
+    leaders = highlights.highlights(frame, resources, scores, plan)
+    written = markdown(frame, leaders=leaders, choice=choice, **told)
+    drawn = drawings(frame, plan, scores, choice)
+    page = web.page(written, drawn, f"Benchmark report: {folder.name}", MADE)
+    files = {
+        "benchmark_report.md": written.encode("utf-8", "backslashreplace"),
+        "benchmark_report.html": page.encode("utf-8", "backslashreplace"),
+        "benchmark_report.json": report_json.as_bytes(report_json.report(folder.name, frame, leaders, **told)),
+        "summary.csv": text.csv(lines),
+        "rows.csv": text.csv(frame),
+        **{file: picture.light for file, picture in drawn.items()},
+    }
     for file, content in files.items():
         store.write_bytes(folder / file, content)
-    for file in {f"{file}.png" for file in (*(p.name for p in PICTURES), quality_sections.CHART)} - files.keys():
+    known = (*(picture.name for picture in PICTURES), quality_sections.CHART, *choice_plots.CHARTS)
+    for file in {f"{one}.png" for one in known} - files.keys():
         (folder / file).unlink(missing_ok=True)  # of an earlier report, and of what this one has nothing to show
     return [folder / file for file in files]
+
+
+MADE = f"Made by slmbench {__version__} from the records of the run, and to be made again: slmbench report RUN"
+
+
+def remake(run: store.Run, entries: Mapping[str, Any], choice: tuple[Any, Any] | None = None) -> list[Path]:
+    """`write` for a run as it was read, with the scores that its folder has now."""
+    from slmbench.quality.scores import of_run
+
+    kept = {"plan": run.plan, "machine": run.machine, "resources": run.resources}
+    return write(run.path, run.frame(), **kept, entries=entries, scores=of_run(run), choice=choice)
+
+
+def drawings(
+    frame: pd.DataFrame,
+    plan: Mapping[str, Any],
+    scores: Sequence[Score],
+    choice: tuple[Any, Any] | None = None,
+) -> dict[str, web.Picture]:
+    """Every picture of the report by its file's name, for light and dark pages."""
+    shown = pictures(frame, plan)
+    points, who = quality_sections.chart(scores, stats.summarise(frame), plan)
+    with theme.use("light"):
+        figures = {f"{p.name}.png": plots.draw(rows, p.kind, **p.options).figure for p, rows in shown}
+        if len(points):
+            figures[f"{quality_sections.CHART}.png"] = speed_quality.chart(points, who=who).figure
+        if choice:
+            figures |= {f"{name}.png": ax.figure for name, ax in choice_plots.drawn(choice[1].choice).items()}
+        return {file: web.Picture(*theme.both(figure)) for file, figure in figures.items()}
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
@@ -159,8 +209,12 @@ def markdown(
     resources: Sequence[Mapping[str, Any]],
     entries: Mapping[str, Any],
     scores: Sequence[Score] = (),
+    leaders: Sequence[highlights.Highlight] | None = None,
+    choice: tuple[Any, Any] | None = None,
 ) -> str:
-    """The report as a string; arguments as in `write`."""
+    """The report as a string; arguments as in `write`. leaders: its highlights, found here where they are left out."""
+    if leaders is None:
+        leaders = highlights.highlights(frame, resources, scores, plan)
     whole, said = stats.summarise(frame), headline(frame)
     verdicts = [line for line in said if line.startswith("**")]
     remarks = "\n".join(f"- {line}" for line in said[len(verdicts) :])
@@ -168,20 +222,22 @@ def markdown(
     points, _ = quality_sections.chart(scores, whole, plan)
     alone = f"![{text.markdown(speed_quality.words(points))}]({quality_sections.CHART}.png)" if len(points) else ""
     parts = {
-        "# Benchmark report": [*verdicts, remarks],
+        "# Benchmark report": [*(choosing_section.verdict(*choice) if choice else []), *verdicts, remarks],
         "## Comparison": _tables(frame, resources, entries),
         "### Model against model": findings.comparison(frame),
-        "### Failed and skipped": sections.not_measured(whole),
-        "## Quality": quality_sections.section(scores, plan, alone),
-        "## Load": findings.load(frame, plan),
-        "## Precision": findings.precision(plan, resources),
+        "## Highlights": highlights.section(leaders),
         "## Pictures": [SEVERAL] * bool(shown and len(levels(frame)) > 1)
         + [f"![{text.markdown(words)}]({picture.name}.png)" for picture, words in shown],
+        "## Quality": quality_sections.section(scores, plan, alone),
+        **(choosing_section.sections(*choice, choice_plots.words(choice[1].choice)) if choice else {}),
+        "## Failed and skipped": sections.not_measured(whole),
+        "## Load": findings.load(frame, plan),
+        "## Precision": findings.precision(plan, resources),
         "## Outliers": findings.outliers(frame),
         "## Drift": findings.drift(frame),
         "## By prompt": [sections.by_prompt(frame, plan)],
         "## Samples of the replies": sections.samples(frame, plan),
-        "## Load time, memory and footprint": sections.footprint(whole, resources, entries),
+        "## Load time, memory and footprint": taken.footprint(whole, resources, entries, machine, plan),
         "## Machine": [findings.calibration(machine), sections.facts(_plain_facts(machine))],
         "## Method": sections.method(plan),
         "## How to repeat it": [sections.command(plan)],

@@ -38,15 +38,6 @@ WHOLE = {  # what the names mean where replies are not streamed
     "Time to first token (s)": "not measured: a reply that is not streamed arrives all at once.",
     "Decode speed (tokens/s)": "not measured, for the same reason.",
 }
-MEMORY = {
-    "rss_before_mb": "RSS before (MB)",
-    "rss_loaded_mb": "RSS loaded (MB)",
-    "rss_after_mb": "RSS after replies (MB)",
-    "uss_before_mb": "USS before (MB)",
-    "uss_loaded_mb": "USS loaded (MB)",
-    "uss_after_mb": "USS after replies (MB)",
-}
-REMARKS = {"footprint": "alone, in a process of its own", "load": "in the service that was measured"}
 SETTINGS = ("rounds", "loads", "warmup", "max_tokens", "temperature", "seed", "stream", "concurrency", "deadline_s")
 ASKED = ("rate", "arrivals", "precision_pct", "budget_s", "slo", "retries", "nonce")  # told only where it was asked for
 SAMPLE_PROMPTS = 6  # of more prompts, the report shows the replies to the first ones
@@ -54,9 +45,8 @@ SAMPLE_PROMPTS = 6  # of more prompts, the report shows the replies to the first
 
 def not_measured(summary: pd.DataFrame) -> list[str]:
     """Which models failed, were skipped or were never timed, how often, and why; [] when none."""
-    lost = summary[(summary["status_note"] != "") | (summary["n_ok"] == 0)]
     lines = []
-    for line in lost.to_dict("records"):
+    for line in lost(summary).to_dict("records"):
         if not line["status_note"]:
             lines.append(f"- {text.markdown(line['model'])}: {_untimed(line)}")
             continue
@@ -70,6 +60,11 @@ def not_measured(summary: pd.DataFrame) -> list[str]:
             )
         lines.append(f"- {text.markdown(line['model'])}: {', then '.join(said)}. {text.markdown(line['status_note'])}")
     return ["\n".join(lines)] if lines else []
+
+
+def lost(summary: pd.DataFrame) -> pd.DataFrame:
+    """The lines of `stats.summarise` with a model of which a request failed, or that was skipped or never timed."""
+    return summary[(summary["status_note"] != "") | (summary["n_ok"] == 0)]
 
 
 def _untimed(line: Mapping[str, Any]) -> str:
@@ -146,32 +141,6 @@ def _sample(model: str, reply: str | None) -> list[str]:
     shown, remark = text.shortened(reply)
     title = f"**{text.markdown(model)}**{f' ({remark})' if remark else ''}:"
     return [title, text.fenced(shown) if shown else "Nothing but reasoning."]
-
-
-def footprint(summary: pd.DataFrame, resources: Sequence[Mapping], entries: Mapping[str, Any]) -> list[str]:
-    """Load time, memory and disk, a line per measurement; what models.json says of each model below it."""
-    import pandas as pd
-
-    lines = []
-    for record in (r for r in resources if r.get("kind") != "precision"):
-        line = {"Model": record["model"], "Load (s)": rounded(record.get("load_s"))}
-        line |= {title: rounded(record.get(name)) for name, title in MEMORY.items()}
-        line["Disk (MB)"] = rounded(record.get("disk_mb"))
-        kind = record.get("kind")
-        lines.append(line | {"Remark": record.get("error") or REMARKS.get(kind) or kind or ""})
-    measured = text.table(pd.DataFrame(lines)) if lines else "Not measured in this run."
-    known = [
-        {
-            "Model": model,
-            "Name": entry(entries, model, "display_name") or text.MISSING,
-            "Licence": entry(entries, model, "licence") or text.MISSING,
-            "Disk (MB), as listed": rounded(entry(entries, model, "size_mb")),
-            "Capabilities, as listed": ", ".join(entry(entries, model, "capabilities") or ()) or text.MISSING,
-        }
-        for model in summary["model"]
-    ]
-    listed = "As models.json lists them; not measured here:"
-    return [measured, listed, text.table(pd.DataFrame(known))] if known else [measured]
 
 
 def facts(values: Mapping[str, Any]) -> str:

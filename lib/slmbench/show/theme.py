@@ -184,6 +184,55 @@ def renderer(figure: Figure):
     return FigureCanvasAgg(figure).get_renderer()
 
 
+def both(figure: Figure) -> tuple[bytes, bytes]:
+    """A figure of the light theme as PNG bytes, light and dark. It is dark afterwards."""
+    light = png(figure)
+    darken(figure)
+    return light, png(figure)
+
+
+def darken(figure: Figure) -> None:
+    """A figure that was drawn in the light theme, in the dark one from now on; in place, and all in its place.
+
+    Every colour of a picture is of CYCLES or INK. Cheaper than another drawing by more than half.
+    """
+    from matplotlib.collections import Collection
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+    from matplotlib.text import Annotation, Text
+
+    figure.set_layout_engine("none")
+    kinds = {Line2D: ("color", "markerfacecolor", "markeredgecolor")}
+    kinds |= dict.fromkeys((Patch, Collection), ("facecolor", "edgecolor"))
+    artists = figure.findobj()
+    behind = [artist.get_bbox_patch() for artist in artists if isinstance(artist, Text)]  # nobody's children, these
+    behind += [artist.arrow_patch for artist in artists if isinstance(artist, Annotation)]
+    for artist in (*artists, *filter(None, behind)):
+        names = next((names for kind, names in kinds.items() if isinstance(artist, kind)), ("color",))
+        colors = {name: getattr(artist, f"get_{name}")() for name in names if hasattr(artist, f"get_{name}")}
+        for name, color in colors.items():  # all are known by now: a marker that follows its line is not turned twice
+            getattr(artist, f"set_{name}")(_dark(color))
+
+
+def _dark(color: object) -> object:
+    """A colour of the light theme, or shape (n, 4) of them, as that of the dark one, as opaque as it was."""
+    import numpy as np
+
+    if isinstance(color, np.ndarray) and color.ndim == 2:
+        return [_dark_one(tuple(one)) for one in color]
+    return _dark_one(tuple(color) if isinstance(color, np.ndarray) else color)
+
+
+@functools.lru_cache(maxsize=256)
+def _dark_one(color: object) -> object:
+    from matplotlib.colors import to_hex, to_rgba
+
+    dark = dict(zip((*CYCLES["light"], *INK["light"]), (*CYCLES["dark"], *INK["dark"]), strict=True))
+    found, name = to_rgba(color), to_hex(color)
+    turned = next((dark[light] for light in dark if light.lower() == name), color)
+    return (*to_rgba(turned)[:3], found[3])
+
+
 def png(figure: Figure) -> bytes:
     """The figure as PNG bytes, drawn by Agg without any window or pyplot state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -1,0 +1,57 @@
+"""The verb choose: which model of a run to take, from its records and scores alone."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from slmbench import choosing, config
+from slmbench.cli.bench import aloud, write_report
+from slmbench.errors import NothingMeasured
+from slmbench.quality.runs import to_judge
+from slmbench.show import choice as telling
+from slmbench.show.quality_sections import told
+from slmbench.show.text import as_json, plain
+
+
+def choose(given: argparse.Namespace) -> int:
+    folder = to_judge(given.run)
+    found = choosing.evidence(folder)
+    selection = config.read_selection(given.selection) if given.selection else choosing.selection_of(folder)
+    selection = config.with_changes(selection, limits=given.limits, weights=given.weights, cost=given.cost)
+    decision = choosing.decide(found, selection)
+    if given.json:
+        print(as_json({"run": str(folder), **choosing.plain(decision)}))
+    else:
+        print(plain("\n".join(_in_words(found, decision)), keep="\n"))
+    for path in [*choosing.keep(folder, decision), *write_report(folder)[:1]]:
+        aloud(f"Written: {path}")
+    if decision.choice.winner is None:
+        raise NothingMeasured("No model keeps to the limits.", f"slmbench choose {folder} --limits …   (loosens them)")
+    return 0
+
+
+def _in_words(found: choosing.Evidence, decision: choosing.Decision) -> Iterator[str]:
+    choice = decision.choice
+    yield told(telling.sentences(choice))
+    yield ""
+    yield from _lines(telling.table(choice, found.candidates))
+    if len(choice.limits):
+        yield ""
+        yield from _lines(telling.limits_table(choice))
+    if len(decision.costs):
+        yield ""
+        yield from _lines(telling.costs_table(decision.costs, decision.selection.cost["currency"]))
+    yield ""
+    yield from _lines(telling.routing_table(decision.routes, telling.needs(found.run.plan)))
+    if decision.saving:
+        yield ""
+        yield told([telling.saved(decision.saving)])
+
+
+def _lines(table) -> Iterator[str]:
+    """A table in columns, each as wide as its widest cell."""
+    cells = [list(table.columns), *([str(cell) for cell in row] for row in table.itertuples(index=False))]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
+    for row in cells:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
