@@ -25,6 +25,7 @@ NOTES = {
     "devanagari-fonts": "the font may be passed on with software, and not be sold alone",
     "fqdn": "copyleft by file; used by JupyterLab as it is",
     "hypothesis": "copyleft by file; for the tests only",
+    "nvidia-ml-py": "the wheel holds no licence text apart; its source begins with it",
     "onnxruntime-genai-core": "the wheel holds no licence text; MIT by its project",
     "pathspec": "copyleft by file; used by hatchling as it is, to build only",
     "tqdm": "copyleft by file in parts; used as it is",
