@@ -22,7 +22,8 @@ def test_a_sure_choice_says_what_would_change_it(models):
     assert said[1].startswith("It is ahead of quick: score × ")
     assert (
         "All weights may move by up to 33 % at once" in said[2]
-        and "quality counted 50 % instead of 67 % (quick)" in said[3]
+        and "would make quick the first, the others in proportion: latency" in said[3]
+        and "quality 50 % (now 67 %)" in said[3]
     )
 
 

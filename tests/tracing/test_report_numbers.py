@@ -6,12 +6,13 @@ A number that is altered in the report, or a record that is altered below it, is
 import functools
 
 import pytest
+import traced_choice as choice
 import traced_quality as quality
 import traced_speed as speed
 from traced_rows import Records
 from traced_text import CONSTANTS, blank, differences, numbers, plain, sections
 
-from slmbench import paths, runner, store
+from slmbench import choosing, config, paths, runner, store
 from slmbench.quality.scores import of_run
 from slmbench.show import report
 
@@ -21,6 +22,9 @@ SECTIONS = {
     "Highlights": speed.highlights,
     "Pictures": speed.pictures,
     "Quality": quality.section,
+    "Choice": choice.section,
+    "Cost": choice.cost,
+    "Routing": choice.routes,
     "Load": speed.load,
     "Outliers": speed.outlier_table,
     "Drift": speed.drifting,
@@ -43,8 +47,12 @@ class Traced:
     def __init__(self, name):
         found = store.read(paths.run_folder(name))
         told = {"plan": found.plan, "machine": found.machine, "resources": found.resources, "scores": of_run(found)}
-        self.folder = found.path
-        self.page = plain(report.markdown(found.frame(), entries=runner.entries_of(found.plan), **told))
+        self.folder, self.chosen = found.path, None
+        if told["scores"]:
+            known = choosing.evidence(found.path)
+            self.chosen = known, choosing.decide(known, config.read_selection())
+        entries = runner.entries_of(found.plan)
+        self.page = plain(report.markdown(found.frame(), entries=entries, choice=self.chosen, **told))
         self.names = self.records().names
         self.expected = self.derived(self.records())
 
@@ -54,7 +62,10 @@ class Traced:
     def derived(self, records, titles=None):
         """Section: the numbers that the records give for it, of all or of those named."""
         parts = sections(self.page)
-        return {title: SECTIONS[title](records, parts[title]) for title in titles or parts}
+        found = {title: SECTIONS[title](records, parts[title]) for title in titles or parts}
+        if self.chosen and "Benchmark report" in found:  # which then begins with the choice
+            found["Benchmark report"] = choice.verdict(records) + found["Benchmark report"]
+        return found
 
     def problems(self, page=None, expected=None):
         """Sections whose numbers are not the expected ones, each with the first such number."""
@@ -138,6 +149,32 @@ def test_an_altered_record_is_found_where_it_counts(traced, alter):
     records = traced.records()
     alter(records)
     assert traced.problems(expected=traced.derived(records, ALTERED[alter])).keys() == ALTERED[alter]
+
+
+def slower_biggest(records):
+    biggest = max(records.models, key=lambda model: records.sizes(model, "disk_mb"))
+    records.of(biggest)[-1]["latency_s"] *= 3
+
+
+def held(records):
+    records.resources[0]["rss_after_mb"] += 20
+
+
+@pytest.mark.parametrize(
+    ("alter", "found"),
+    [(slower_biggest, {"Choice", "Cost", "Routing"}), (longer, {"Choice", "Cost"}), (held, {"Choice"})],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_an_altered_record_is_found_in_the_choice(alter, found):
+    traced = once(paths.QUALITY)
+    records = traced.records()
+    alter(records)
+    assert traced.problems(expected=traced.derived(records, ["Choice", "Cost", "Routing"])).keys() == found
+
+
+def test_the_first_is_called_so_as_far_as_is_sure():
+    traced = once(paths.QUALITY)
+    assert choice.Chosen(traced.records()).sure() == traced.page.split("**")[1].startswith("Choose ")
 
 
 @pytest.mark.parametrize(

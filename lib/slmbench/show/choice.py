@@ -66,7 +66,11 @@ def _verdict(choice: Choice) -> str:
 
 def weights_text(weights: Mapping[str, float]) -> str:
     """As `latency 22 %, quality 44 %`."""
-    return ", ".join(f"{name} {100 * share:.0f} %" for name, share in weights.items())
+    return ", ".join(f"{name} {percent(share)}" for name, share in weights.items())
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _sure(choice: Choice) -> list[str]:
@@ -97,12 +101,13 @@ def _turning(choice: Choice) -> list[str]:
         if nearest["margin"] >= MOVED
         else f"It depends on the weights: moved by {margin:.0f} % at once, they make {rival} the first"
     )
-    turns = [
-        f"{line['dimension']} counted {100 * line['becomes']:.0f} % instead of {100 * line['weight']:.0f} %"
-        f" ({line['model']})"
-        for line in choice.turns.to_dict("records")
-    ]
-    return [f"{said}."] + ([f"One weight alone changes the choice where {'; or '.join(turns)}."] if turns else [])
+    said = [f"{said}."]
+    for model, turns in choice.turns.groupby("model", sort=False):
+        at = [
+            f"{t['dimension']} {percent(t['becomes'])} (now {percent(t['weight'])})" for t in turns.to_dict("records")
+        ]
+        said.append(f"One weight alone would make {model} the first, the others in proportion: {'; or '.join(at)}.")
+    return said
 
 
 def _limited(choice: Choice) -> list[str]:
@@ -139,7 +144,7 @@ def table(choice: Choice, candidates: Candidates) -> pd.DataFrame:
             shown[TITLES[name]] = _value(line, name, column)
         shown["Licence"] = line["licence"] or text.MISSING
         shown["Remark"] = ", ".join(own["reasons"]) or (
-            f"{own['dominated_by']} is better in all" if own["dominated_by"] else ""
+            f"{own['dominated_by']} is at least as good in everything" if own["dominated_by"] else ""
         )
         lines.append(shown)
     found = pd.DataFrame(lines)
