@@ -80,14 +80,13 @@ def test_headings_are_in_order_and_the_contents_lead_to_them(page, html):
 
 
 def test_pictures_have_words_a_size_and_both_themes(page, markdown):
-    images, sources = page.all("img"), page.all("source")
-    assert len(images) == len(sources) == len(gfm.pictures(markdown)) > 5
-    for image, source in zip(images, sources, strict=True):
-        assert len(image.attrs["alt"]) > 20 and image.attrs["alt"].endswith(".")
-        assert (image.attrs["width"], image.attrs["height"]) == ("8", "6")
-        assert source.attrs["media"] == "screen and (prefers-color-scheme: dark)"  # paper has the light one
-        drawn = [base64.b64decode(v.partition(",")[2]) for v in (image.attrs["src"], source.attrs["srcset"])]
-        assert tuple(drawn) == PICTURE
+    images = page.all("img")
+    assert len(images) == 2 * len(gfm.pictures(markdown)) > 10
+    for day, night in zip(images[::2], images[1::2], strict=True):
+        assert (day.attrs["class"], night.attrs["class"]) == ("day", "night")  # of which the style shows one
+        assert day.attrs["alt"] == night.attrs["alt"] and len(day.attrs["alt"]) > 20
+        assert {(e.attrs["width"], e.attrs["height"]) for e in (day, night)} == {("8", "6")}
+        assert tuple(base64.b64decode(e.attrs["src"].partition(",")[2]) for e in (day, night)) == PICTURE
 
 
 def test_a_picture_that_is_not_given_leaves_its_words():

@@ -79,7 +79,7 @@ def _verdict(
     names = [f"- {side.letter}: {text.markdown(_named(side.run))}" for side in sides]
     careful = [f"- Careful: {text.markdown(warning)}" for warning in warnings]
     opening = f"**{text.markdown(alt.quantity(metric))}, from A to B. {text.markdown(told[:1].upper() + told[1:])}.**"
-    return [opening, "\n".join(said), "\n".join([*names, *careful])]
+    return [opening, "\n".join(said), "The two runs:", "\n".join([*names, *careful])]
 
 
 def _line(line: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import functools
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 BLOCKS = ("heading", "list", "fence", "table")
 INLINE = ("image", "emphasis", "escape", "entity", "backticks", "newline")
+LONG = 12  # letters of a word in a table; a longer one may be broken on paper
 CARDS_FROM = 4  # columns: on a phone, each line of such a table is a card
 
 
@@ -142,14 +144,19 @@ def _figures(tokens: Sequence[Token], pictures: Mapping[str, Picture]) -> Iterat
 
 
 def _figure(said: str, picture: Picture) -> str:
-    """The picture as the reader's theme wants it, light on paper; its first sentence as caption, the rest below."""
+    """Both drawings, of which a page shows the one of its theme, and paper the light one; the first sentence as
+    caption, the rest below. (A <picture> with its sources is chosen from before printing, and would be dark there.)
+    """
     first, stop, rest = said.partition(". ")
     caption = escape(first + stop.strip())
     more = f"<details><summary>In numbers</summary><p>{escape(rest)}</p></details>" if rest else ""
-    dark = f'<source media="screen and (prefers-color-scheme: dark)" srcset="{_data(picture.dark)}">'
     width, height = _size(picture.light)
-    img = f'<img src="{_data(picture.light)}" width="{width}" height="{height}" alt="{caption}">'
-    return f"<figure><picture>{dark}{img}</picture><figcaption>{caption}{more}</figcaption></figure>\n"
+    both = "".join(
+        f'<img class="{look}" src="{_data(png)}" width="{width}" height="{height}" alt="{caption}">'
+        for look, png in (("day", picture.light), ("night", picture.dark))
+    )
+    shape = ' class="tall"' if height > 0.75 * width else ""
+    return f"<figure{shape}>{both}<figcaption>{caption}{more}</figcaption></figure>\n"
 
 
 def _data(png: bytes) -> str:
@@ -191,11 +198,12 @@ def _label_table(tokens: Sequence[Token], name: str) -> None:
     heads = [_text(after) for token, after in itertools.pairwise(tokens) if token.type == "th_open"]
     tokens[0].attrs = {"role": "table", "aria-label": name} | ({"class": "cards"} if len(heads) >= CARDS_FROM else {})
     column, first = 0, False
-    for token in tokens[1:-1]:
+    for place, token in enumerate(tokens[1:-1], 1):
         kind = token.tag
         if token.type.endswith("_open"):
-            right = {"class": "n"} if "right" in str(token.attrs.get("style", "")) else {}
-            token.attrs = right | ({"role": ROLES[kind]} if kind in ROLES else {})
+            looks = ["n"] * ("right" in str(token.attrs.get("style", ""))) + ["long"] * _is_long(tokens[place + 1])
+            token.attrs = {"class": " ".join(looks)} if looks else {}
+            token.attrs |= {"role": ROLES[kind]} if kind in ROLES else {}
         if token.type == "tr_open":
             column = 0
         elif token.type == "th_open":
@@ -206,3 +214,7 @@ def _label_table(tokens: Sequence[Token], name: str) -> None:
             column += 1
         if kind == "td" and first:
             token.tag = "th"
+
+
+def _is_long(cell: Token) -> bool:
+    return cell.type == "inline" and any(len(word) > LONG for word in re.split(r"[\s-]", _text(cell)))
