@@ -65,7 +65,7 @@ def planned(source: Path, scheme: str | None) -> Plan:
 
     def make(folder: Path, progress: Progress | None) -> Path:
         layers = progress and (lambda done, total: progress(f"convert {folder.name}", done, total))
-        return models.convert(source, folder, scheme, progress=layers)
+        return models.convert(source, folder, scheme, checkpoint=found, progress=layers)
 
     cure = "try --scheme fp32, or another file of the model"
     return Plan(source, make, cure, found.parameters_m, found.about.get("general.license"))

@@ -23,11 +23,19 @@ LINKED_BYTES = 1_000_000  # files from this size on are weights
 Progress = Callable[[int, int], None]
 
 
-def convert(gguf: Path, folder: Path, scheme: str, *, progress: Progress | None = None) -> Path:
+def convert(
+    gguf: Path,
+    folder: Path,
+    scheme: str,
+    *,
+    checkpoint: Checkpoint | None = None,
+    progress: Progress | None = None,
+) -> Path:
     """Turn a GGUF file of a llama-architecture model into an ONNX Runtime GenAI folder.
 
     scheme: "int4" (what the file keeps in 4 bits stays exact; else nearest of 16 steps with an offset), "int4-rtn"
     (plain round to nearest about zero), "int8", or "fp32". Embedding and output layer are int8 but for "fp32".
+    checkpoint: what the file holds, if it has been read already (seconds, with a large vocabulary).
     progress: called with (layers done, layers).
     returns: the folder. One that holds the same conversion already is left as it is.
     raises: UsageError for a file that can't be converted, or a folder that holds something else; DiskError.
@@ -36,7 +44,7 @@ def convert(gguf: Path, folder: Path, scheme: str, *, progress: Progress | None 
 
     if scheme not in SCHEMES:
         raise UsageError(f"scheme {scheme!r}: not known; expected one of {', '.join(SCHEMES)}", "take scheme='int4'")
-    checkpoint = reader.read(gguf)
+    checkpoint = checkpoint or reader.read(gguf)
     source = {"file": gguf.name, "sha256": sha256(gguf)}
     needed = graph.needed_bytes(checkpoint.shape, checkpoint.tensors, scheme)
     return write(checkpoint, folder, scheme, source=source, needed_bytes=needed, progress=progress)
