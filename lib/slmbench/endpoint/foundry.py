@@ -36,7 +36,7 @@ CLOSE_S = 8  # close() may never return after POST /shutdown (SDK 2.2.1)
 def _start_runtime(data: Path, port: int | None = None) -> FoundryLocalManager:
     """The SDK's single manager. Its own telemetry switch is off; SLMBENCH_CATALOG_URL names a private catalogue."""
     catalog_url = os.environ.get("SLMBENCH_CATALOG_URL")
-    model_cache = os.environ.get("SLMBENCH_MODEL_CACHE")
+    model_cache = os.environ.get("SLMBENCH_MODEL_CACHE") or None
     FoundryLocalManager.initialize(
         Configuration(
             app_name="slmbench",
@@ -99,18 +99,19 @@ def _forget(catalog, model_id: str) -> None:
 
 
 class Served:
-    """The folders of the cache as the catalogue has them: what was taken in, and what was refused, with its reason."""
+    """The folders of the cache as the catalogue has them: what was taken in, and what was refused, with its reason.
 
-    def __init__(self, catalog, only: list[str]):
-        self.catalog, self.only = catalog, only
+    record: a file that keeps what was registered, for the next service: registrations outlive it, and stand where the
+    runtime keeps its models, beside those of others, which are nobody's to forget.
+    """
+
+    def __init__(self, catalog, only: list[str], record: Path):
+        self.catalog, self.only, self.record = catalog, only, record
         self.stamps: dict[Path, int] = {}
         self.models: dict[Path, dict] = {}
         self.refused: dict[str, str] = {}
-        kept = {f"{folder.name}:1" for folder in _prepared(only)}
-        for model in catalog.list_models():  # registrations outlive the service, and may outlive their folder
-            for variant in model.variants:
-                if variant.id not in kept:
-                    self._without_fault(variant.id, lambda v=variant: _forget(catalog, v.id))
+        for model_id in _ids(record) - {f"{folder.name}:1" for folder in _prepared(only)}:
+            self._without_fault(model_id, lambda i=model_id: _forget(catalog, i))
 
     def look(self) -> bool:
         """Take in what is new or another one, and forget what is gone. returns: whether anything changed."""
@@ -127,6 +128,7 @@ class Served:
             taken = self._without_fault(folder.name, lambda f=folder: _register(self.catalog, f, entries))
             self.models |= {folder: {**taken, "stamp": now[folder]}} if taken else {}
         self.stamps = now
+        _write(self.record, [model["id"] for model in self.models.values()])
         return True
 
     def _without_fault(self, name: str, call: Callable[[], dict | None]) -> dict | None:
@@ -138,6 +140,14 @@ class Served:
             self.refused[name] = f"{type(e).__name__}: {e}"
             print(f"{name} is not served: {self.refused[name]}", file=sys.stderr, flush=True)
             return None
+
+
+def _ids(record: Path) -> set[str]:
+    """What a record says; nothing if it is not there, or torn."""
+    try:
+        return {str(model_id) for model_id in json.loads(record.read_text(encoding="utf-8"))}
+    except (OSError, ValueError, TypeError):
+        return set()
 
 
 def _entries() -> dict[str, config.ModelEntry]:
@@ -159,7 +169,7 @@ def serve(port: int, state: Path, data: Path, only: list[str], parent: int | Non
     for number in signal.SIGTERM, signal.SIGINT:
         signal.signal(number, lambda *_: stop.set())
     manager = _start_runtime(data, port)
-    served = Served(manager.get_catalog(CatalogType.LOCAL), only)
+    served = Served(manager.get_catalog(CatalogType.LOCAL), only, data / "registered.json")
     served.look()
     manager.start_web_service()
     me = psutil.Process()
@@ -233,10 +243,10 @@ def download(data: Path, alias: str) -> None:
     _say({"path": model.get_path()})
 
 
-def _write(state: Path, value: dict) -> None:
-    part = state.with_name(state.name + ".part")
+def _write(file: Path, value: dict | list) -> None:
+    part = file.with_name(file.name + ".part")
     part.write_text(json.dumps(value, indent=1), encoding="utf-8")
-    part.replace(state)
+    part.replace(file)
 
 
 def _say(value: dict) -> None:

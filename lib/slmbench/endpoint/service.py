@@ -202,7 +202,8 @@ def alone(alias: str, model_cache: str | None = None, home: Path | None = None) 
         state = Path(folder) / "service.json"
         arguments = ("--only", alias, "--parent", str(os.getpid()))  # so that it ends should this process be killed
         more = {"SLMBENCH_MODEL_CACHE": model_cache} if model_cache else {}
-        more |= {"SLMBENCH_HOME": str(home)} if home else {}
+        # registrations are kept where the runtime has its models: not among those of others, for a model on trial
+        more |= {"SLMBENCH_HOME": str(home), "SLMBENCH_MODEL_CACHE": ""} if home else {}
         data, log = Path(folder) / "foundry", Path(folder) / "log"
         service = _launch(_free_port(0), state, log, data=data, arguments=arguments, environment=more)
         try:
