@@ -21,7 +21,7 @@ def test_words_and_files(slmbench, quality):
     for name in ("selection.json", "choice.json", "routing.json", "benchmark_report.md", "choice_profile.png"):
         assert (quality / name).stat().st_size > 0
     report = (quality / "benchmark_report.md").read_text(encoding="utf-8")
-    assert "## Choice" in report and "### Routing" in report and "(choice_sweep.png)" in report
+    assert "## Choice" in report and "## Routing" in report and "(choice_sweep.png)" in report
     again = slmbench("choose", quality, "--json")
     assert json.loads(again.out)["weights"]["quality"] == pytest.approx(8 / 13)  # as chosen last
 

@@ -100,7 +100,7 @@ def test_the_sliders_choose_again_and_refuse_nothing_at_all(played):
     before = sliders._picture.value
     sliders._sliders["quality"].value = 0
     assert sliders.choice.winner == "smollm2-135m-int4-rtn" and sliders.selection.weights["quality"] == 0
-    assert "smollm2-135m-int4-rtn" in sliders._words.value and sliders._picture.value != before
+    assert "smollm2-135m-int4-rtn" in sliders.words and sliders._picture.value != before
     for slider in sliders._sliders.values():
         slider.value = 0
-    assert "All weights are 0" in sliders._words.value and sum(sliders.selection.weights.values()) > 0
+    assert "All weights are 0" in sliders.words and sum(sliders.selection.weights.values()) > 0

@@ -31,9 +31,9 @@ class Weighing(widgets.VBox):
         self._choose, self._look = choose, (theme, scale)
         self.selection, self.choice = selection, choose(selection)
         self._sliders = {name: self._slider(name, selection.weights.get(name, 0)) for name in DIMENSIONS}
-        self._words = widgets.Textarea(disabled=True, rows=7, layout=widgets.Layout(width="100%"))
+        self._words = widgets.VBox([])  # a label a line: labels take no HTML, and can be read in every theme
         self._words.add_class("slmbench-choice")
-        self._picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
+        self._picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", align_self="flex-start"))
         super().__init__([*self._sliders.values(), self._words, self._picture])
         self._show()
 
@@ -49,13 +49,22 @@ class Weighing(widgets.VBox):
     def _moved(self, _: Any) -> None:
         weights = {name: slider.value for name, slider in self._sliders.items()}
         if not any(weights.values()):
-            self._words.value = ALL_ZERO
+            self._say(ALL_ZERO)
             return
         self.selection = dataclasses.replace(self.selection, weights=weights)
         self.choice = self._choose(self.selection)
         self._show()
 
     def _show(self) -> None:
-        self._words.value = told(telling.sentences(self.choice)[:SENTENCES])
+        self._say(told(telling.sentences(self.choice)[:SENTENCES]))
         with looks.use(*self._look):
             self._picture.value = looks.png(choice_plots.profile(self.choice).figure)
+
+    def _say(self, text: str) -> None:
+        size = "20px" if self._look[1] == "projector" else "14px"
+        self._words.children = [widgets.Label(line, style={"font_size": size}) for line in text.split("\n")]
+
+    @property
+    def words(self) -> str:
+        """What it says at the moment."""
+        return "\n".join(label.value for label in self._words.children)
