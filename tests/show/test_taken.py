@@ -23,8 +23,8 @@ def test_peaks_and_work_have_columns_where_they_were_measured():
 
 
 def test_energy_is_told_with_what_counted_it():
-    told = page(RECORD | {"energy_j": 42.0, "energy_method": "RAPL package"})
-    assert "| Energy (J) | Energy, counted by |" in told and "| 42 | RAPL package |" in told
+    told = page(RECORD | {"energy_j": 42.0, "power_w": 33.6, "energy_method": "RAPL package"})
+    assert "| Energy (J) | Power, mean (W) | Energy, counted by |" in told and "| 42 | 33.6 | RAPL package |" in told
 
 
 def test_a_gpu_that_nobody_used_is_said():

@@ -31,7 +31,7 @@ def footprint(target: Target) -> dict[str, Any]:
         MB before the load, after it, after the replies, and at most (rss_peak_mb, uss_peak_mb); reply_s, disk_mb;
         device and execution_provider as the service tells them. Of the second reply: work_s, work_tokens,
         cpu_s_per_1k_tokens (CPU seconds of the server's processes, prefill included), energy_j with energy_method
-        where the machine counts energy, gpu_memory_mb where there is an NVIDIA driver. `error` where a step failed.
+        and power_w, its mean power, where the machine counts energy, gpu_memory_mb where there is an NVIDIA driver. `error` where a step failed.
         The replies are no measurements of the run and no rows of it: the first one's text is kept here.
     """
     record: dict[str, Any] = {"kind": "footprint", "model": target.alias, "at": datetime.now(UTC).isoformat()}
@@ -114,7 +114,8 @@ def _work(prefix: str, target: Target, pid: int, nvml: Any) -> dict[str, Any]:
     used, cpu_s = meter.used(), machine.tree_cpu_s(pid) - cpu_s
     record: dict[str, Any] = {"work_s": round(used.seconds, 4)}
     if used.energy_j is not None:
-        record |= {"energy_j": used.energy_j, "energy_method": used.method}
+        power_w = round(used.energy_j / used.seconds, 2)
+        record |= {"energy_j": used.energy_j, "energy_method": used.method, "power_w": power_w}
     tokens = _tokens(reply)
     if tokens:
         record |= {"work_tokens": tokens, "cpu_s_per_1k_tokens": round(1000 * cpu_s / tokens, 3)}

@@ -159,10 +159,7 @@ def section(scores: Sequence[Score], plan: Mapping[str, Any], shown: str = "") -
     if len(order):
         consistency = ranking.consistency(frame)
         blocks.append(_list([ranking.sentence(order), *consistency["sentence"]]))
-    return [
-        *filter(None, blocks),
-        "Scores are opinions, given by the rubric in data/prompts.json; `scores.jsonl` has each.",
-    ]
+    return [*filter(None, blocks), OPINIONS]
 
 
 def told(lines: Iterable[str]) -> str:

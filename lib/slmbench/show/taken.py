@@ -77,6 +77,7 @@ def _worked(record: Mapping[str, Any]) -> dict[str, Any]:
         "Seconds": rounded(record.get("work_s")),
         "CPU seconds per 1,000 output tokens": rounded(record.get("cpu_s_per_1k_tokens")),
         "Energy (J)": rounded(record.get("energy_j")),
+        "Power, mean (W)": rounded(record.get("power_w")),
         "Energy, counted by": record.get("energy_method"),
     }
 
