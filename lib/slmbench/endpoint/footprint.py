@@ -31,8 +31,9 @@ def footprint(target: Target) -> dict[str, Any]:
         MB before the load, after it, after the replies, and at most (rss_peak_mb, uss_peak_mb); reply_s, disk_mb;
         device and execution_provider as the service tells them. Of the second reply: work_s, work_tokens,
         cpu_s_per_1k_tokens (CPU seconds of the server's processes, prefill included), energy_j with energy_method
-        and power_w, its mean power, where the machine counts energy, gpu_memory_mb where there is an NVIDIA driver. `error` where a step failed.
-        The replies are no measurements of the run and no rows of it: the first one's text is kept here.
+        and power_w, its mean power, where the machine counts energy, gpu_memory_mb where there is an NVIDIA driver.
+        `error` where a step failed. The replies are no measurements of the run and no rows of it: the first one's text
+        is kept here.
     """
     record: dict[str, Any] = {"kind": "footprint", "model": target.alias, "at": datetime.now(UTC).isoformat()}
     record |= {"device": target.device, "execution_provider": target.execution_provider}
