@@ -9,6 +9,7 @@ from slmbench.errors import UsageError
 from slmbench.quality.items import items
 from slmbench.quality.runs import to_judge
 from slmbench.quality.scores import HUMAN, save, score_of
+from slmbench.show import choice as telling
 from support.judged import run_with
 
 
@@ -69,5 +70,15 @@ def test_a_run_without_a_usable_reply_has_nothing_to_choose_from(tmp_path):
 
 def test_the_smallest_and_the_biggest(quality, tmp_path):
     assert choosing.sizes(choosing.evidence(quality)) == ("smollm2-135m-int4-rtn", "smollm2-135m-int8")
-    with pytest.raises(UsageError, match="one model, two were expected"):
-        choosing.sizes(choosing.evidence(run_with(tmp_path / "run", {("a", "p"): "x"})))
+    assert choosing.sizes(choosing.evidence(run_with(tmp_path / "run", {("a", "p"): "x"}))) is None
+    with pytest.raises(UsageError, match=r"pair \(parameter\): 'foo' was found"):
+        choosing.sizes(choosing.evidence(quality), "smollm2-135m-int8,foo")
+
+
+def test_routes_that_go_against_the_choice_are_told(quality):
+    found = choosing.evidence(quality)
+    told = " ".join(telling.departing(choosing.decide(found)))
+    assert "9 of 9 prompts go to smollm2-135m-int4-rtn, which the choice puts behind smollm2-135m-int4." in told
+    assert "cost quality, beyond chance" in told
+    kept = config.with_changes(config.read_selection(), limits="quality=1.5")
+    assert telling.departing(choosing.decide(found, kept)) == []

@@ -123,17 +123,25 @@ def plain(decision: Decision) -> dict[str, Any]:
     }
 
 
-def sizes(found: Evidence) -> tuple[str, str]:
-    """The smallest and the biggest model of a run, by parameters, then disk, then memory.
+def sizes(found: Evidence, pair: str = "") -> tuple[str, str] | None:
+    """A small and a large model of a run. pair: two aliases as "a,b"; empty for the smallest and the biggest, by
+    parameters, then disk, then memory.
 
-    raises: UsageError where there is only one.
+    returns: None where the run has one model only. raises: UsageError for an alias that the run has not measured.
     """
-    big, table = saving.biggest(found.candidates.table), found.candidates.table
-    if len(found.candidates.models) < 2:
-        raise UsageError("pair: the run has one model, two were expected", "slmbench run --models A,B")
+    known, table = found.candidates.models, found.candidates.table
+    if pair:
+        one, other = pair.split(",")
+        for alias in (one, other):
+            if alias not in known:
+                told = f"pair (parameter): {alias!r} was found, two of {', '.join(known)} were expected"
+                raise UsageError(told, f"for example pair={','.join(known[:2])!r}")
+        return one, other
+    if len(known) < 2:
+        return None
+    big = saving.biggest(table)
     rest = table[(table["note"] == "") & (table["model"] != big)]
-    keys = ["parameters_m", "disk_mb", "memory_mb"]
-    return str(rest.sort_values(keys, kind="stable")["model"].iloc[0]), big
+    return str(rest.sort_values(["parameters_m", "disk_mb", "memory_mb"], kind="stable")["model"].iloc[0]), big
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

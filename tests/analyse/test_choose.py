@@ -125,3 +125,15 @@ def test_a_limit_keeps_a_better_model_out_and_says_so():
 def test_where_no_model_keeps_to_the_limits_there_is_no_choice():
     choice = choose(candidates({"quick": QUICK, "good": GOOD}), EQUAL, {"memory_mb": 100})
     assert choice.winner is None and choice.rivals.empty and choice.turns.empty
+
+
+def test_the_front_is_of_all_that_was_measured_whatever_counts():
+    quick = {**QUICK, "quality": SPREAD}
+    table = candidates({"quick": quick, "good": {**GOOD, "disk": 100.0}, "worse": {**GOOD, "disk": 500.0}})
+    choice = choose(table, {"latency": 1}, {})
+    by = dict(zip(choice.table["model"], choice.table["dominated_by"], strict=True))
+    assert by == {
+        "quick": "",
+        "good": "",
+        "worse": "quick",
+    }  # good has the smallest files, which count for nothing here

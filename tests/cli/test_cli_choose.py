@@ -22,8 +22,11 @@ def test_words_and_files(slmbench, quality):
         assert (quality / name).stat().st_size > 0
     report = (quality / "benchmark_report.md").read_text(encoding="utf-8")
     assert "## Choice" in report and "## Routing" in report and "(choice_sweep.png)" in report
-    again = slmbench("choose", quality, "--json")
-    assert json.loads(again.out)["weights"]["quality"] == pytest.approx(8 / 13)  # as chosen last
+    assert "which the choice puts behind smollm2-135m-int4" in " ".join(done.out.split())
+    last = slmbench("choose", quality, "--json", "--selection", quality / "selection.json")
+    assert json.loads(last.out)["weights"]["quality"] == pytest.approx(8 / 13)
+    again = slmbench("choose", quality, "--json", "--limits", "none")  # what was asked last time does not stay
+    assert json.loads(again.out)["weights"]["quality"] == pytest.approx(4 / 9) and not json.loads(again.out)["limits"]
 
 
 def test_nobody_keeps_to_the_limits(slmbench, quality):

@@ -62,6 +62,7 @@ def test_limits_that_nobody_keeps_to_end_in_words_and_not_in_an_error(papermill,
     [
         (["-p", "weights", "qualty=3"], 'did you mean "quality"?'),
         (["-p", "pair", "one"], "two aliases or nothing"),
+        (["-p", "pair", "smollm2-135m-int8,foo"], "pair (parameter): 'foo' was found"),
         (["-p", "wieghts", "quality=3"], "did you mean 'weights'?"),
     ],
 )

@@ -18,7 +18,10 @@ def models():
 
 def test_a_sure_choice_says_what_would_change_it(models):
     said = telling.sentences(choose(models, WEIGHTS, {}))
-    assert said[0].startswith("Choose good: 0.79 of 1.00, the first of 2 models by these weights (latency 17 %, ")
+    assert said[0].startswith(
+        "Choose good: 0.79, where 1.00 is the best of these models in everything, the first of 2 by "
+    )
+    assert said[0].endswith("Its replies have a mean score of 4.12 of 5.")
     assert said[1].startswith("It is ahead of quick: score × ")
     assert (
         "All weights may move by up to 33 % at once" in said[2]
@@ -41,7 +44,10 @@ def test_limits_are_told(models):
     said = " ".join(telling.sentences(choose(models, WEIGHTS, {"memory_mb": 500, "ttft_s": 0.2})))
     assert "Choose quick: the only one of 2 models" in said
     assert "good would win without the limit on memory, MB." in said
-    assert "time to first token, s (asked: 0.200) can't be told: the interval contains the limit." in said
+    assert (
+        "time to first token, s (asked: 0.200) can't be told (0.200 [0.100, 0.300]): the interval contains the limit."
+        in said
+    )
     assert "Not to be chosen: good (limit memory_mb)." in said
 
 

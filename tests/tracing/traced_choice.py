@@ -79,16 +79,19 @@ class Chosen:
         free = (speed + judged) ** 2 / (speed**2 / (len(apart) - 1) + judged**2 / (n - 1))
         return math.sqrt(speed + judged), free
 
-    def sure(self) -> bool:
-        """Whether the first is ahead of all others: Holm over all pairs, and a gap of 5 %."""
+    def corrected(self) -> dict[tuple[str, str], float]:
+        """(one, other) -> p of their ratio of scores, Holm over all pairs; in the order of the scores."""
         both = list(itertools.combinations(self.order, 2))
         p = []
         for one, other in both:
             error, free = self.error(one, other)
             p.append(2 * stats.t.sf(abs(sum(self.gains(one, other).values())) / error, free))
-        sure = dict(zip(both, holm(p), strict=True))
-        first = self.order[0]
-        return all(sure[first, m] < 0.05 and self.scores[first] > 1.05 * self.scores[m] for m in self.order[1:])
+        return dict(zip(both, holm(p), strict=True))
+
+    def sure(self) -> bool:
+        """Whether the first is ahead of all others: after Holm's correction, and with a gap of 5 %."""
+        first, p = self.order[0], self.corrected()
+        return all(p[first, m] < 0.05 and self.scores[first] > 1.05 * self.scores[m] for m in self.order[1:])
 
 
 def percent(share: float) -> str:
@@ -97,32 +100,41 @@ def percent(share: float) -> str:
 
 def verdict(run: Records) -> list[Expected]:
     found = Chosen(run)
-    first = [f"{found.scores[found.order[0]]:.2f}", str(len(found.order))]
-    return [*first, *(percent(w) for w in found.weights.values())]
+    winner = found.order[0]
+    first = [f"{found.scores[winner]:.2f}", str(len(found.order)), *(percent(w) for w in found.weights.values())]
+    return [*first, f"{found.values['quality'][winner]:.2f}"]
 
 
 def section(run: Records, body: str) -> list[Expected]:
     found = Chosen(run)
     first, *rivals = found.order
-    told = verdict(run)
+    told, limit = verdict(run), selection()["limits"]["ttft_s"]
+    waiting = interval(run.values(first, "ttft_s"))
+    told += [shown(limit), *waited(run, first)] if waiting[0] < limit < waiting[1] else []
+    corrected = found.corrected()
     for rival in rivals:
         middle, (error, free) = sum(found.gains(first, rival).values()), found.error(first, rival)
-        told += [f"{math.exp(v):.2f}" for v in (middle, *stats.t.interval(0.95, free, middle, error))]
+        low, high = stats.t.interval(0.95, free, middle, error)
+        told += [f"{math.exp(v):.2f}" for v in (middle, low, high)]
+        p = corrected[first, rival]
+        told += [f"{p:.3f}"] if low > 0 and p >= 0.05 else []
     told += turning(found, first, rivals)
-    waiting = interval(run.values(first, "ttft_s"))
-    limit = selection()["limits"]["ttft_s"]
-    told += [shown(limit)] if waiting[0] < limit < waiting[1] else []
     chosen, kept = tables(body)
     for line in chosen:
         told += row(found, line["Model"])
     told += [f"{selection()['limits'][limit]:g}" for limit in LIMITS]
     for line in kept:
         told += [shown(found.values["memory"][line["Model"]])]
-        told += [shown(float(np.median(run.values(line["Model"], "ttft_s"))))]
+        told += waited(run, line["Model"])
     for model in run.models:
         told += [*(shown(found.shares[model][d]) for d in found.weights), f"{found.scores[model]:.2f}"]
     at = crossing(found, first, rivals, "quality")
     return [*told, percent(found.weights["quality"]), *(percent(weight) for weight, _ in at)]
+
+
+def waited(run: Records, model: str) -> list[str]:
+    x = run.values(model, "ttft_s")
+    return [shown(v) for v in (float(np.median(x)), *interval(x))]
 
 
 def row(found: Chosen, model: str) -> list[str]:
@@ -201,6 +213,8 @@ def routes(run: Records, _: str) -> list[Expected]:
     apart = [found.quality[cheap][p] - found.quality[big][p] for p in prompts]
     error = np.std(apart, ddof=1) / math.sqrt(len(apart))
     low, high = stats.t.interval(0.95, len(apart) - 1, np.mean(apart), error)
-    told = [f"{x.sum():.1f}", f"{y.sum():.1f}", *(f"{v:.2f}" for v in (ratio, ratio - reach, ratio + reach))]
+    n_prompts = len(run.plan["prompts"])
+    told = [str(n_prompts), str(n_prompts)]  # all of them go to the cheap one, which the choice puts behind its winner
+    told += [f"{x.sum():.1f}", f"{y.sum():.1f}", *(f"{v:.2f}" for v in (ratio, ratio - reach, ratio + reach))]
     told += [str(n), str(len(prompts))]
     return [*told, *(f"{v:+.2f}" for v in (np.mean(apart), low, high)), str(len(apart))]

@@ -28,7 +28,15 @@ CONSTANTS = (  # phrase: a setting of the method, not something that was measure
     ),
     *("by 5 % or more", "from 6 requests on", "from 3 loads", "below 3 loads", "3 of 3 proves only ≥ 37 %"),
     *("a difference of 0.5 in 4 of 5 tries", "65001 (UTF-8)", "UTF-8", "The first 6 of"),
-    *("shortened: 600 of", "(p99)", "of 1.00", "(1.00 at best)", "(1 is the best, 0.5 half as good)", "a score of 0.5"),
+    *(
+        "shortened: 600 of",
+        "(p99)",
+        "where 1.00 is",
+        "(1.00 at best)",
+        "of 5.",
+        "(1 is the best, 0.5 half as good)",
+        "a score of 0.5",
+    ),
     *(
         "per 1,000 output tokens",
         "per 1,000 requests",

@@ -34,7 +34,8 @@ class Choice:
     winner: an alias, None where no model can be chosen. weights: those that counted, adding up to 1. left_out: weighted
     dimensions that count for nothing, as no candidate was measured in them. table: a line a model: model, admitted
     (keeps to the limits, or can't be told not to), reasons; for each dimension that counts its share of the best;
-    score, ahead (its place among the admitted, from 1), dominated_by ("" for the Pareto front). limits: `keeping.kept`.
+    score, ahead (its place among the admitted, from 1), mean_score, dominated_by
+    ("" for the Pareto front of all that was measured). limits: `keeping.kept`.
     rivals: a line for each other admitted model, columns RIVALS, see `choose`. turns: columns TURNS: at which weight
     (share of all) another model takes over, the others kept in proportion. outside: models that a limit keeps out, and
     that would win without it, with the limits.
@@ -108,7 +109,9 @@ def _shares(candidates: Candidates, weights: Mapping[str, float], checked: pd.Da
     logs = np.log(found[list(weights)].to_numpy(dtype=float))
     found["score"] = np.where(known, np.exp(logs @ np.array(list(weights.values()))), np.nan)
     found["ahead"] = np.nan
-    found["dominated_by"] = _dominated(found, list(weights))
+    found["mean_score"] = values["quality"]
+    behind = _dominated(values[admitted])
+    found["dominated_by"] = [behind.get(place, "") for place in found.index]
     found["reasons"] = [_reasons(line, weights, refused) for line in values.to_dict("records")]
     return found
 
@@ -121,15 +124,17 @@ def _reasons(line: Mapping[str, Any], weights: Mapping[str, float], refused: Map
     return lacks + [f"limit {name}" for name in refused.get(line["model"], [])]
 
 
-def _dominated(found: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    """For each admitted model the first that is at least as good in everything and better in something, else ""."""
-    lines = found[found["admitted"]].set_index("model")[list(names)]
+def _dominated(lines: pd.DataFrame) -> dict[Any, str]:
+    """By its place: for each admitted model the first that is not behind it in anything that was measured of all, and ahead in
+    something, whatever counts; "" for the others. As measured: intervals are not asked."""
+    known = [name for name, column in VALUES.items() if lines[column].notna().all()]
+    better = lines[[VALUES[name] for name in known]] * [1 if name in MORE_IS_BETTER else -1 for name in known]
 
-    def over(model: str) -> str:
-        ahead = (lines >= lines.loc[model]).all(axis=1) & (lines > lines.loc[model]).any(axis=1)
-        return next(iter(lines.index[ahead]), "")
+    def over(place: Any) -> str:
+        ahead = (better >= better.loc[place]).all(axis=1) & (better > better.loc[place]).any(axis=1)
+        return next(iter(lines.loc[ahead, "model"]), "")
 
-    return [over(line["model"]) if line["admitted"] else "" for line in found.to_dict("records")]
+    return {place: over(place) for place in lines.index}
 
 
 def _rivals(candidates: Candidates, weights: Mapping[str, float], shares: pd.DataFrame, order: list[str]):

@@ -22,7 +22,8 @@ COLUMNS = (
     *("wh_per_request", "money_per_1k_tokens", "money_per_request", "cloud_per_1k_tokens", "cloud_per_request"),
 )
 FORMULAS = {
-    "estimated": "Wh per 1,000 output tokens = power (W) × seconds of a request / 3,600 / its output tokens × 1,000",
+    "estimated": "Wh per 1,000 output tokens = power (W) × seconds of a request / 3,600 / its output tokens × 1,000; "
+    "that power is an assumption until somebody has read it off a meter",
     "measured": "Wh per 1,000 output tokens = joules of a reply / 3,600 / its output tokens × 1,000",
     "money": "money = Wh / 1,000 × price of a kWh: electricity while it answers, no device and no idling",
     "cloud": "cloud, per request = price of a million tokens / 1,000,000 × (prompt + output tokens)",

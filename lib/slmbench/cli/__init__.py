@@ -102,9 +102,13 @@ def _choosing(verb: Callable[[str, str, str], Parser]) -> None:
     )
     choose.add_argument("run", metavar="RUN", type=arguments.run, help="a run folder; quality: the one that ships")
     choose.add_argument("--weights", metavar="LIST", help="as quality=4,latency=2; 0 leaves a dimension out")
-    choose.add_argument("--limits", metavar="LIST", help="as memory_mb=8000,ttft_s=0.5; none takes one away")
+    choose.add_argument("--limits", metavar="LIST", help="as memory_mb=8000,ttft_s=none; none alone: no limits")
     choose.add_argument("--cost", metavar="LIST", help="as power_w=35,cloud_price_per_million_tokens=0.6")
-    choose.add_argument("--selection", metavar="FILE", help="all of these; default: what the run was chosen by last")
+    choose.add_argument(
+        "--selection",
+        metavar="FILE",
+        help="all of these; default: data/selection.json; what was chosen by last is RUN/selection.json",
+    )
     choose.add_argument("--json", action="store_true")
 
     compare = verb("compare", "compare", "the same models in two runs: two machines, or GPU and CPU")

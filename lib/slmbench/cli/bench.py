@@ -113,7 +113,9 @@ def _in_words(model: dict) -> str:
 
 
 def report(given: argparse.Namespace) -> int:
-    for path in [store.run_folder(path) for path in given.run]:  # all are there, or nothing is written
+    from slmbench.quality.runs import to_judge
+
+    for path in [to_judge(path) for path in given.run]:  # all are there, or nothing is written
         print(*write_report(path), sep="\n")
     return 0
 

@@ -17,14 +17,15 @@ from slmbench.show.text import as_json, plain
 def choose(given: argparse.Namespace) -> int:
     folder = to_judge(given.run)
     found = choosing.evidence(folder)
-    selection = config.read_selection(given.selection) if given.selection else choosing.selection_of(folder)
-    selection = config.with_changes(selection, limits=given.limits, weights=given.weights, cost=given.cost)
+    selection = config.with_changes(
+        config.read_selection(given.selection), limits=given.limits, weights=given.weights, cost=given.cost
+    )
     decision = choosing.decide(found, selection)
     if given.json:
         print(as_json({"run": str(folder), **choosing.plain(decision)}))
     else:
         print(plain("\n".join(_in_words(found, decision)), keep="\n"))
-    for path in [*choosing.keep(folder, decision), *write_report(folder)[:1]]:
+    for path in [*choosing.keep(folder, decision), *write_report(folder)[:2]]:
         aloud(f"Written: {path}")
     if decision.choice.winner is None:
         raise NothingMeasured("No model keeps to the limits.", f"slmbench choose {folder} --limits …   (loosens them)")
@@ -42,6 +43,9 @@ def _in_words(found: choosing.Evidence, decision: choosing.Decision) -> Iterator
     if len(decision.costs):
         yield ""
         yield from _lines(telling.costs_table(decision.costs, decision.selection.cost["currency"]))
+    if decision.routes and telling.departing(decision):
+        yield ""
+        yield told(telling.departing(decision))
     yield ""
     yield from _lines(telling.routing_table(decision.routes, telling.needs(found.run.plan)))
     if decision.saving:

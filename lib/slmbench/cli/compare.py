@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slmbench import __version__, config, store
+from slmbench import __version__, config, paths, store
 from slmbench.config.plans import differences
 from slmbench.config.reading import clean
 from slmbench.errors import UsageError
@@ -28,7 +28,7 @@ def compare(given: argparse.Namespace) -> int:
         hint = f"; did you mean {close[0]}?" if close else "."
         found = f"unknown metric '{clean(given.metric, 60)}'{hint}"
         raise UsageError(f"--metric: {found}", f"Known: {', '.join(WORDS)}.")
-    one, other = map(store.read, given.runs)
+    one, other = (store.read(paths.run_folder(run)) for run in given.runs)
     if one.path.samefile(other.path):
         raise UsageError(
             f"RUN RUN: {clean(one.path)} was found twice, two run folders were expected",

@@ -52,13 +52,15 @@ def with_changes(given: Selection, **parts: str | Mapping[str, Any] | None) -> S
     """A selection with some of its values changed.
 
     parts: limits, weights or cost, each a mapping or a text such as "memory_mb=4000,ttft_s=0.3"; "none" takes a limit
-        away. None and "" change nothing.
+        away, and alone all of them. None and "" change nothing.
     raises: UsageError that names the part and the value.
     """
     changed = given
     for part, value in parts.items():
         if value:
-            changed = _over(changed, Selection(**{part: _values(part, value)}), part)
+            none = part == "limits" and isinstance(value, str) and value.strip().lower() == "none"
+            given_now = dict.fromkeys(_known(part)) if none else _values(part, value)
+            changed = _over(changed, Selection(**{part: given_now}), part)
     return changed
 
 

@@ -23,7 +23,7 @@ def to_judge(run: Path | str = paths.QUALITY, root: Path | str = "runs") -> Path
     """
     if run not in COPIES:
         return run_folder(paths.run_folder(run))
-    copy = Path(root) / COPIES[run]
+    copy = (Path(root) / COPIES[run]).absolute()  # whoever reads of it may be in another folder
     if (copy / "plan.json").exists():
         return run_folder(copy)
     part = None
@@ -38,7 +38,7 @@ def to_judge(run: Path | str = paths.QUALITY, root: Path | str = "runs") -> Path
     except OSError as e:
         if not (copy / "plan.json").exists():  # else another notebook was faster
             raise StoreError(
-                f"{copy.absolute()} can't be written: {e.strerror}.", "work in a folder of your own, or name a run"
+                f"{copy} can't be written: {e.strerror}.", "work in a folder of your own, or name a run"
             ) from e
     finally:
         if part:

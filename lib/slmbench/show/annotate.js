@@ -14,12 +14,14 @@ const h = (tag, props = {}, ...children) => {
 const text = (words, className, tag = "div") => h(tag, { class: className, dir: "auto" }, words);
 const typing = (node) => node?.matches?.("textarea, input[type=text]");
 const LETTERS = [..."abcdefghijklmnopqrst"]; // of aspects; u is undo
+const SILENT_MS = 8000;
+const SILENT = "The kernel does not answer. Run this cell again, with the same name: what was saved is there.";
 const DOUBLE_MS = 400; // the second click of a double click is nobody's wish to judge the next reply
 
 export default {
   render({ model, el }) {
     const name = "slmbench-" + crypto.getRandomValues(new Uint32Array(1))[0];
-    let view, draft, busy, since, hidden, away;
+    let view, draft, busy, since, hidden, away, waiting;
 
     // All keys and clicks end in one of these.
     const tell = (message) => (status.textContent = message);
@@ -28,6 +30,8 @@ export default {
       busy = true;
       root.setAttribute("aria-busy", "true");
       if (what === "save") tell("Saving …");
+      clearTimeout(waiting);
+      waiting = setTimeout(() => tell(SILENT), SILENT_MS);
       model.send({ do: what, turn: view.turn, draft, ...more });
     };
     const save = (clicked) => {
@@ -161,6 +165,7 @@ export default {
       const fresh = view?.turn !== model.get("view").turn;
       view = model.get("view");
       busy = false;
+      clearTimeout(waiting);
       root.removeAttribute("aria-busy");
       root.setAttribute("aria-label", view.title);
       if (fresh) {

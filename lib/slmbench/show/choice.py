@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.analyse import cost, saving
 from slmbench.analyse.candidates import VALUES
-from slmbench.analyse.keeping import UNSURE, WORDS
+from slmbench.analyse.keeping import AT_LEAST, UNSURE, WORDS
 from slmbench.show import text
 from slmbench.show.text import number
 
@@ -25,6 +25,11 @@ TITLES = {
     "memory": "Memory (MB)",
     "quality": "Mean score (1–5)",
     "footprint": "Disk (MB)",
+}
+MEMORY = {
+    "rss_peak_mb": "Memory at most (MB)",
+    "rss_after_mb": "Memory after replies (MB)",
+    "rss_loaded_mb": "Memory when loaded (MB)",
 }
 MOVED = 0.2  # a margin below this share is told as "depends on the weights"
 HOW = (
@@ -48,7 +53,7 @@ def sentences(choice: Choice) -> list[str]:
     others = [name for name in choice.left_out if name != "quality"]
     if others:
         said.append(f"Not measured of any model, and left out: {', '.join(others)}.")
-    said += [*_sure(choice), *_turning(choice), *_limited(choice), *_unranked(choice)]
+    said += [*_open(choice), *_sure(choice), *_turning(choice), *_limited(choice), *_unranked(choice)]
     return said
 
 
@@ -60,8 +65,10 @@ def _verdict(choice: Choice) -> str:
     sure = choice.rivals["verdict"].eq("ahead").all()
     lead = f"Choose {choice.winner}" if sure else f"{choice.winner} has the best score, though not for sure"
     score = float(lines.loc[choice.winner, "score"])
-    weights = weights_text(choice.weights)
-    return f"{lead}: {score:.2f} of 1.00, the first of {admitted} models by these weights ({weights})."
+    weights, mean = weights_text(choice.weights), lines.loc[choice.winner, "mean_score"]
+    worth = "" if math.isnan(mean) else f" Its replies have a mean score of {mean:.2f} of 5."
+    best = f"{score:.2f}, where 1.00 is the best of these models in everything"
+    return f"{lead}: {best}, the first of {admitted} by these weights ({weights}).{worth}"
 
 
 def weights_text(weights: Mapping[str, float]) -> str:
@@ -82,9 +89,12 @@ def _sure(choice: Choice) -> list[str]:
         words = {
             "ahead": f"It is ahead of {line['model']}",
             "tie": f"It ties with {line['model']}, within 5 %",
-        }.get(line["verdict"], f"Can't tell it from {line['model']}")
+        }
+        lead = words.get(line["verdict"], f"Can't tell it from {line['model']}")
         why = f"; {line['why']}" if line["why"] else ""
-        said.append(f"{words}: {ratio}{' (95 % interval)' if '[' in ratio else ''}{why}.")
+        if line["verdict"] not in words and (line["ratio_low"] > 1 or line["ratio_high"] < 1):
+            why = f"; with all pairs compared at once, p = {line['p_holm']:.3f}"
+        said.append(f"{lead}: {ratio}{' (95 % interval)' if '[' in ratio else ''}{why}.")
     return said
 
 
@@ -111,14 +121,22 @@ def _turning(choice: Choice) -> list[str]:
 
 
 def _limited(choice: Choice) -> list[str]:
-    said = [
+    return [
         f"{model} would win without the limit on {' and '.join(WORDS[name] for name in names)}."
         for model, names in choice.outside.items()
     ]
+
+
+def _open(choice: Choice) -> list[str]:
+    """Limits of the winner that can't be told."""
+    said = []
     own = choice.limits[(choice.limits["model"] == choice.winner) & (choice.limits["kept"] == UNSURE)]
     for line in own.to_dict("records"):
         asked = "" if line["asked"] is True else f" (asked: {number(line['asked'])})"
-        said.append(f"Whether it keeps to the limit on {WORDS[line['limit']]}{asked} can't be told: {line['why']}.")
+        seen = _seen(line)
+        said.append(
+            f"Whether it keeps to the limit on {WORDS[line['limit']]}{asked} can't be told{seen}: {line['why']}."
+        )
     return said
 
 
@@ -141,10 +159,11 @@ def table(choice: Choice, candidates: Candidates) -> pd.DataFrame:
         }
         shown["Place"] = text.MISSING if math.isnan(own["ahead"]) else f"{own['ahead']:.0f}"
         for name, column in VALUES.items():
-            shown[TITLES[name]] = _value(line, name, column)
+            title = MEMORY.get(candidates.memory, TITLES[name]) if name == "memory" else TITLES[name]
+            shown[title] = _value(line, name, column)
         shown["Licence"] = line["licence"] or text.MISSING
         shown["Remark"] = ", ".join(own["reasons"]) or (
-            f"{own['dominated_by']} is at least as good in everything" if own["dominated_by"] else ""
+            f"{own['dominated_by']} is not behind it in anything, as measured" if own["dominated_by"] else ""
         )
         lines.append(shown)
     found = pd.DataFrame(lines)
@@ -165,19 +184,21 @@ def limits_table(choice: Choice) -> pd.DataFrame:
 
     lines: dict[str, dict[str, str]] = {}
     for line in choice.limits.to_dict("records"):
-        asked = (
-            ""
-            if line["asked"] is True
-            else f" {'≥' if line['limit'] in ('decode_tps', 'quality') else '≤'} {line['asked']:g}"
-        )
+        sign = "≥" if line["limit"] in AT_LEAST else "≤"
+        asked = "" if line["asked"] is True else f" {sign} {line['asked']:g}"
         title = f"{WORDS[line['limit']][0].upper()}{WORDS[line['limit']][1:]}{asked}"
-        value = (
-            ""
-            if isinstance(line["value"], (bool, type(None))) or line["value"] != line["value"]
-            else f" ({number(float(line['value']))})"
-        )
-        lines.setdefault(line["model"], {"Model": line["model"]})[title] = f"{line['kept']}{value}"
+        lines.setdefault(line["model"], {"Model": line["model"]})[title] = f"{line['kept']}{_seen(line)}"
     return pd.DataFrame(list(lines.values()))
+
+
+def _seen(line: Mapping[str, Any]) -> str:
+    """A line of `keeping.kept`: what was measured, with its interval, in brackets; "" where there is no number."""
+    value, low, high = line["value"], line["low"], line["high"]
+    if isinstance(value, bool) or value is None or math.isnan(value):
+        return ""
+    if low is None or math.isnan(low):
+        return f" ({number(float(value))})"
+    return f" ({number(float(value))} [{number(float(low))}, {number(float(high))}])"
 
 
 def costs_table(costs: pd.DataFrame, currency: str) -> pd.DataFrame:
@@ -223,7 +244,7 @@ def routing_table(routes: Mapping[str, str | None], needs: Mapping[str, Sequence
         {
             "Prompt": prompt,
             "Needs": ", ".join(needs.get(prompt, ())) or "nothing named",
-            "Goes to": model or "no model is for it",
+            "Goes to": model or "no model that may be asked",
         }
         for prompt, model in routes.items()
     ]
@@ -248,9 +269,26 @@ def sections(found: Any, decision: Any, pictures: Mapping[str, str]) -> dict[str
         currency = decision.selection.cost.get("currency") or ""
         parts["## Cost"] = [text.table(costs_table(decision.costs, currency)), _list(cost.methods(decision.costs))]
     if decision.routes:
-        parts["## Routing"] = [text.table(routing_table(decision.routes, needs(found.run.plan)))]
+        mind = [f"**{text.markdown(line)}**" for line in departing(decision)]
+        parts["## Routing"] = [*mind, text.table(routing_table(decision.routes, needs(found.run.plan)))]
         parts["## Routing"] += [text.markdown(saved(decision.saving))] if decision.saving else []
     return parts
+
+
+def departing(decision: Any) -> list[str]:
+    """Where routes go to models that the choice puts behind its winner, or cost quality for sure: what to mind."""
+    choice, saving_ = decision.choice, decision.saving
+    behind = set(choice.rivals.loc[choice.rivals["verdict"] == "ahead", "model"])
+    said = []
+    for model in dict.fromkeys(m for m in decision.routes.values() if m in behind):
+        n = sum(to == model for to in decision.routes.values())
+        said.append(
+            f"Routing takes the cheapest model that the limits let in: {n} of {len(decision.routes)} prompts go to "
+            f"{model}, which the choice puts behind {choice.winner}. A limit on quality keeps it out."
+        )
+    if saving_ and saving_.quality_high < 0:
+        said.append("These routes cost quality, beyond chance.")
+    return said
 
 
 def saved(found: Saving) -> str:

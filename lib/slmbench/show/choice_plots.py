@@ -78,7 +78,7 @@ def sweep(choice: Choice, dimension: str, ax: Axes | None = None) -> Axes:
         linewidth=parts.rc("lines.linewidth"),
     )
     parts.legend(ax, marks, {line["model"]: f"{dimension} {line[dimension]:.2f}" for line in shown.to_dict("records")})
-    ax.set_xlim(0, 100)
+    ax.set_xlim(0, 103)
     ax.set_xlabel(f"weight of {dimension} (%)")
     ax.set_ylabel("score")
     ax.set_title(f"Who wins, the more {dimension} counts", loc="left", **parts.data_text())

@@ -61,7 +61,7 @@ def scores_by_model(scores: Mapping[str, Sequence[int]], ax: Axes | None = None)
     ax.set_xticks(range(1, 6), ["1\nworst", "2", "3", "4", "5\nbest"])
     ax.set_xlabel("score")
     ax.set_title("Scores by model", loc="left", **parts.data_text())
-    parts.caption(ax, "Dot: one reply. Line: mean.")
+    parts.caption(ax, "Dot: one reply. Line: mean, each reply counted the same.")
     return ax
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 CHART = "speed_quality"
 OPINIONS = (
     "Scores are opinions, by the rubrics of prompts.json; `scores.jsonl` has each. Every sentence on two models stands "
-    "for itself: of 20 pairs without a difference one is told apart by chance."
+    "for itself: of 20 pairs without a difference one is told apart by chance. Means are weighted as the plan's "
+    "prompts are; in differences each prompt counts the same."
 )
 PAIRS_SHOWN = 6  # of models, in sentences
 RATERS_SHOWN, APART_SHOWN = 6, 5

@@ -38,9 +38,16 @@ class Weighing(widgets.VBox):
         self._show()
 
     def _slider(self, name: str, value: float) -> widgets.FloatSlider:
-        style = {"description_width": "7em"}
+        style, layout = {"description_width": "7em"}, widgets.Layout(width="420px")
         slider = widgets.FloatSlider(
-            value=min(value, MOST), min=0, max=MOST, step=STEP, description=name, continuous_update=False, style=style
+            value=min(value, MOST),
+            min=0,
+            max=MOST,
+            step=STEP,
+            description=name,
+            continuous_update=False,
+            style=style,
+            layout=layout,
         )
         slider.observe(self._moved, "value")
         slider.add_class(f"slmbench-weight-{name}")
@@ -50,12 +57,14 @@ class Weighing(widgets.VBox):
         weights = {name: slider.value for name, slider in self._sliders.items()}
         if not any(weights.values()):
             self._say(ALL_ZERO)
+            self._picture.layout.visibility = "hidden"
             return
         self.selection = dataclasses.replace(self.selection, weights=weights)
         self.choice = self._choose(self.selection)
         self._show()
 
     def _show(self) -> None:
+        self._picture.layout.visibility = "visible"
         self._say(told(telling.sentences(self.choice)[:SENTENCES]))
         with looks.use(*self._look):
             self._picture.value = looks.png(choice_plots.profile(self.choice).figure)
