@@ -8,6 +8,9 @@ from slmbench import paths
 from slmbench.quality.runs import to_judge
 
 
+pytestmark = pytest.mark.timeout(120)  # each report draws a dozen pictures
+
+
 @pytest.fixture
 def quality(tmp_path):
     return to_judge(paths.QUALITY, tmp_path)
