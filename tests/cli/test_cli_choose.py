@@ -7,7 +7,6 @@ import pytest
 from slmbench import paths
 from slmbench.quality.runs import to_judge
 
-
 pytestmark = pytest.mark.timeout(120)  # each report draws a dozen pictures
 
 

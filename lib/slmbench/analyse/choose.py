@@ -125,8 +125,8 @@ def _reasons(line: Mapping[str, Any], weights: Mapping[str, float], refused: Map
 
 
 def _dominated(lines: pd.DataFrame) -> dict[Any, str]:
-    """By its place: for each admitted model the first that is not behind it in anything that was measured of all, and ahead in
-    something, whatever counts; "" for the others. As measured: intervals are not asked."""
+    """By its place, for each admitted model the first that is not behind it in anything that was measured of all, and
+    ahead in something, whatever counts; "" where there is none. As measured: intervals are not asked."""
     known = [name for name, column in VALUES.items() if lines[column].notna().all()]
     better = lines[[VALUES[name] for name in known]] * [1 if name in MORE_IS_BETTER else -1 for name in known]
 
