@@ -29,7 +29,8 @@ def outputs(notebook):
 
 
 def printed(notebook):
-    return "".join(o.text for o in outputs(notebook) if o.output_type == "stream")
+    """What was printed, as one line: sentences are wrapped."""
+    return " ".join("".join(o.text for o in outputs(notebook) if o.output_type == "stream").split())
 
 
 def test_it_runs_without_a_server_and_nothing_waits_for_a_click(papermill, tmp_path):
