@@ -75,8 +75,9 @@ def test_two_commands_from_a_file_to_a_row(slmbench, ggufs, tmp_path):
         end_now()
     assert slmbench("remove", "Mine.1").code == 0  # while nothing runs: the runtime would go on to list it
     started, _ = service.start(free_port(), say=lambda _: None)
-    assert rest.model_ids(started.base_url) == []
+    listed = rest.model_ids(started.base_url)
     end_now()
+    assert listed == []
     run = store.read(tmp_path / "run")
     assert [(r.model, r.status) for r in run.rows if r.phase == "timed"] == [("Mine.1", "ok")] * 4
     assert run.plan["entries"]["Mine.1"]["sha256"] == told["entry"]["sha256"]
