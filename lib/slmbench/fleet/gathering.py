@@ -1,0 +1,141 @@
+"""What stations have measured, taken into one folder: over the network, or from folders on a share or a stick."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from slmbench import store
+from slmbench.config.checking import check
+from slmbench.config.reading import clean
+from slmbench.errors import KitError, UsageError
+from slmbench.fleet.measuring import ASKED
+from slmbench.records import OK, Row
+from slmbench.store import StoreError, rooms
+
+CURE = "see that its kit is the same as here, then gather again"
+
+
+def take(folder: Path, station: str, asked: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> int:
+    """Keep what a station has told. parts: as `station.Here.tell` makes them.
+
+    returns: the number of its rows that are here. raises: UsageError for what is no record, and for another plan.
+    """
+    first = parts[0] if parts else {}
+    plan, machine, resources = (first.get(name) for name in ("plan", "machine", "resources"))
+    for value, schema in ((plan, "plan.schema.json"), (machine, "machine.schema.json")):
+        check(value, schema, lambda place: f"what {station} sent, {place or 'top level'}", CURE)
+    if not isinstance(resources, list):
+        raise UsageError(f"what {station} sent: no list of resources was found", CURE)
+    for record in resources:
+        check(record, "resource.schema.json", lambda place: f"what {station} sent, {place or 'a resource'}", CURE)
+    refuse_another(plan, asked, station)
+    kept = [_row(row, station) for part in parts[1:] for row in _listed(part, station)]
+    return rooms.take(folder, station, plan=plan, machine=machine, resources=resources, rows=kept)
+
+
+def _listed(part: Mapping[str, Any], station: str) -> list[Any]:
+    rows = part.get("rows", [])
+    if not isinstance(rows, list):
+        raise UsageError(f"what {station} sent: {type(rows).__name__} was found, a list of rows was expected", CURE)
+    return rows
+
+
+def _row(value: Any, station: str) -> Row:
+    try:
+        return Row.from_json(json.dumps(value, allow_nan=False))
+    except ValueError as e:
+        raise UsageError(f"what {station} sent is not a record ({clean(e)})", CURE) from None
+
+
+def refuse_another(plan: Mapping[str, Any], asked: Mapping[str, Any], whose: str) -> None:
+    """raises: UsageError where a plan asks for something else than the room does."""
+    names = [n for n in ASKED if asked.get(n) is not None and n in plan and plan[n] != asked[n]]
+    theirs, ours = ({p["id"]: p["text"] for p in one.get("prompts") or ()} for one in (plan, asked))
+    names += ["prompts"] if theirs != ours else []
+    if names:
+        told = ", ".join(names)
+        raise UsageError(f"{whose} measured another plan: {told} differ{'s' * (len(names) == 1)} from the room's", CURE)
+
+
+def progress(rows: Iterable[Row]) -> tuple[int, int]:
+    """(requests that need no further attempt, attempts that failed)."""
+    rows = list(rows)
+    done = {row.cell for row in rows if row.status in (OK, "skipped")}
+    return len(done), sum(row.status not in (OK, "skipped") for row in rows)
+
+
+def collect(folders: Sequence[str], out: Path, name: str) -> list[rooms.Station]:
+    """Merge run folders that came from a share or a stick into the room `out`; it may be there, and is added to.
+
+    folders: each a run folder, a folder that holds run folders, or NAME=FOLDER. A station is called as it is said, else
+    as its machine.json or its folder says. The plan of the first one is the room's.
+    returns: where each station stands now. One that can't be taken is among them, with the reason.
+    raises: UsageError if there is no run folder at all, or a name is used for two.
+    """
+    found = _named(folders)
+    asked: Mapping[str, Any] | None = None
+    stations: dict[str, rooms.Station] = {}
+    if rooms.is_room(out):
+        name, asked, before = rooms.about(out)
+        stations = {one.name: one for one in before}
+    elif out.exists() and any(out.iterdir()):
+        raise StoreError(f"--out: {clean(out)} is not empty, and no room.", "name another folder")
+    for station, folder in found.items():
+        try:
+            run = store.read(folder)
+            asked = asked or {n: run.plan[n] for n in (*ASKED, "prompts") if n in run.plan}
+            refuse_another(run.plan, asked, clean(folder))
+            what = {"plan": run.plan, "machine": run.machine, "resources": run.resources, "rows": run.rows}
+            rows = rooms.take(out, station, **what)
+            done, failed = progress(run.rows)
+            told = {"cpu": run.machine.get("cpu"), "cores": run.machine.get("cores_logical")}
+            told["memory_mb"] = run.machine.get("memory_mb")
+            stations[station] = rooms.Station(station, "gathered", "", done, None, failed, rows, **told)
+        except KitError as e:
+            stations[station] = rooms.Station(station, "failed", clean(e.message, 1000))
+    rooms.write(out, name, asked or {}, stations.values())
+    return list(stations.values())
+
+
+def _named(folders: Sequence[str]) -> dict[str, Path]:
+    """station -> run folder. raises: UsageError."""
+    found: dict[str, Path] = {}
+    for word in folders:
+        said, sep, rest = word.partition("=")
+        whole = Path(word).expanduser()
+        said, place = (said, Path(rest).expanduser()) if sep and not whole.exists() else ("", whole)
+        for folder in _runs(place):
+            station = said or _called(folder)
+            if station in found and found[station] != folder:
+                both = f"{clean(found[station])} and {clean(folder)}"
+                raise UsageError(f"{station}: two folders were found for it, {both}", f"{station}-2={clean(folder)}")
+            found[station] = folder
+    if not found:
+        raise UsageError(f"FOLDER: no run folder was found in {', '.join(clean(f) for f in folders)}", rooms.MAKES_ONE)
+    return found
+
+
+def _runs(place: Path) -> list[Path]:
+    if (place / "plan.json").is_file():
+        return [place]
+    try:
+        inside = sorted(plan.parent for plan in place.glob("*/plan.json"))
+        return inside or sorted(plan.parent for plan in place.glob("*/*/plan.json"))
+    except OSError as e:
+        raise UsageError(f"FOLDER: {clean(place)} can't be read: {e.strerror}", "name a run folder") from None
+
+
+def _called(folder: Path) -> str:
+    """What machine.json, else the folder, calls the machine, as a name. raises: UsageError if neither gives one."""
+    try:
+        machine = store.reading.read_machine(folder / "machine.json")
+    except StoreError:
+        machine = {}  # told when it is read
+    name = str(machine.get("station") or folder.name).lower().replace(" ", "-")
+    try:
+        return rooms.check_name(name)
+    except UsageError:
+        raise UsageError(f"{clean(folder)}: its name is none of a station's", f"NAME={clean(folder)}") from None
