@@ -1,6 +1,7 @@
 """All benches, or those that are named; their tables go into README.md beside this file, a digest into the README.
 
-    python3 bootstrap.py bench [PART ...]      (parts: fidelity, faults, simulation, scale, records, clicks)
+    python3 bootstrap.py bench [PART ...]      (parts: fidelity, faults, simulation, scale, records, clicks, charts,
+                                            rooms)
 
 Exit code 1 if a bound is missed. Nothing else should run on the machine meanwhile: what is measured is time.
 """
@@ -21,7 +22,7 @@ from slmbench import machine
 HERE = Path(__file__).parent
 PAGE = HERE / "README.md"
 FRONT = HERE.parents[1] / "README.md"
-PARTS = ("fidelity", "faults", "simulation", "scale", "records", "clicks")
+PARTS = ("fidelity", "faults", "simulation", "scale", "records", "clicks", "charts", "rooms")
 PAGES = {"records": HERE.parent / "faults" / "README.md"}  # of the others: PAGE
 
 

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
-from support import simulate
+from support import simulate, simulate_race
 from support.simulate import Case
 
 RUNS = 20_000
@@ -36,6 +36,8 @@ def measure(runs: int = RUNS) -> list[Case]:
         *simulate.false_across_loads(runs),
         *simulate.false_ties(runs),
         *simulate.power(runs),
+        *simulate_race.false_calls(runs),
+        *simulate_race.calls_in_time(runs),
         *simulate.spread_bound(runs // 5),
         *simulate.outlier_alarms(runs * 3 // 10),
         *simulate.drift_alarms(runs // 5),

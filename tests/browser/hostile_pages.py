@@ -25,7 +25,7 @@ from IPython.display import Markdown
 from slmbench.analyse import stats, teach
 from slmbench.errors import UsageError
 from slmbench.records import Row, to_frame
-from slmbench.show import live, plots, report, tables, theme, verdict
+from slmbench.show import board, live, plots, report, tables, theme, tokens, verdict
 from slmbench.show.text import fenced, markdown, plain
 theme.apply()
 pd.set_option("display.max_colwidth", 200, "display.max_rows", 500)
@@ -41,8 +41,11 @@ CELLS = {  # every way in which the kit's notebooks show a text
     "table": 'report.table(stats.summarise(frame), [], {}).set_index("Model").T',
     "verdict": 'print(*verdict.headline(frame), sep="\\n")\nprint(plain(teach.sentences(frame), keep="\\n"))',
     "picture": 'plots.picture(frame, "latency_by_model")',
+    "replay": "tokens.replay(frame)",
     "chart": "with live.LiveChart(len(rows)) as chart:\n    for row in rows:\n        chart.update(row)",
     "waiting": "waiting = live.LiveChart(2, live=True)\nwaiting.update(rows[0])",
+    "board": 'board.show(["."], scale="normal")',
+    "board-prompts": 'board.show(["."], scale="normal", view="prompts")',
     "styled": 'tables.styled(pd.DataFrame(texts.items(), columns=["name", "text"])[:-2]).format(precision=1)',
     "styled-headers": "tables.styled(pd.DataFrame([range(len(kept))], columns=list(kept.values())).T)",
     "markdown": 'Markdown("\\n".join(f"- {markdown(text)}" for text in list(texts.values())[:-2]))',
@@ -76,7 +79,7 @@ def main_notebook(folder: Path, address: str, texts: dict[str, str]) -> str:
     """A copy of the kit's main notebook for that endpoint. returns: its name."""
     prompts = folder / "prompts.json"
     prompts.write_text(json.dumps([texts[name] for name in PROMPTS]), encoding="utf-8")
-    given: dict[str, object] = {"endpoint": address, "prompts": str(prompts), "rounds": 2, "acceleration": ""}
+    given: dict[str, object] = {"endpoint": address, "prompts": str(prompts), "rounds": 1, "acceleration": ""}
     notebook = nbformat.read(MAIN, 4)
     [cell] = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", ())]
     for name, value in given.items():
@@ -92,6 +95,10 @@ def text_notebook(folder: Path, texts: dict[str, str], rows: Sequence[Row], name
     """A notebook that shows each text in each way. returns: its name."""
     (folder / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
     (folder / "rows.jsonl").write_text("".join(f"{row.to_json()}\n" for row in rows), encoding="ascii")
+    words = [text for text in texts.values() if len(text) < 3000]
+    plan = {"command": words[0], "rounds": 1, "prompts": [{"id": f"p{n}", "text": w} for n, w in enumerate(words)]}
+    plan["targets"] = [{"alias": word, "id": word, "reason": None} for word in words]
+    (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")  # the folder is a run, too
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
     for title, source in {"first": FIRST, **cells}.items():

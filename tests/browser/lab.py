@@ -16,10 +16,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CHROMIUM = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 READY_S = 60
+# what an image shows, as text: a page's policy may keep scripts from reading its address
+PIXELS = """img => {
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [img.naturalWidth, img.naturalHeight];
+  canvas.getContext('2d').drawImage(img, 0, 0);
+  return canvas.toDataURL();
+}"""
 
 
 @contextmanager
@@ -36,6 +46,7 @@ def lab(folder: Path, env: dict[str, str] | None = None, *, whole: bool = False)
     command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
     command += ["--LabApp.expose_app_in_browser=True", f"--LabApp.user_settings_dir={folder / 'settings'}"]
     command += [f"--LabApp.workspaces_dir={folder / 'workspaces'}", "--allow-root"]
+    command += ["--LanguageServerManager.autodetect=False"]  # which starts npm, to look for what isn't there
     base = f"http://127.0.0.1:{port}"
     with _serving(command, folder, f"{base}/api?token={token}", env):
         yield f"{base}/lab/tree/{{}}?token={token}&reset"
@@ -136,3 +147,26 @@ def await_all(page, timeout_s: float) -> None:
     page.wait_for_function("() => window.ran.then(() => true)", timeout=timeout_s * 1000)
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=60_000)
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+
+@contextmanager
+def run_all(folder: Path, name: str, timeout_s: float = 120) -> Iterator:
+    """A copy of one of the kit's notebooks in `folder`, opened in JupyterLab, all of its cells run and rendered.
+
+    Gives the page; in the end no request may have left, and no error of the page's be there.
+    """
+    shutil.copy(NOTEBOOKS / name, folder)
+    with lab(folder, whole=True) as address, browser_page() as page:
+        open_notebook(page, address, name)
+        start_all(page)
+        await_all(page, timeout_s)
+        yield page
+        foreign, errors = page.foreign, page.errors
+    assert (foreign, errors) == ([], [])
+
+
+def outputs(file: Path) -> list:
+    """All outputs of a saved notebook, none of them an error."""
+    found = [o for cell in nbformat.read(file, 4).cells for o in cell.get("outputs", [])]
+    assert [o for o in found if o.output_type == "error"] == []
+    return found

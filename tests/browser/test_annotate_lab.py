@@ -60,7 +60,7 @@ def run_again(page):
     lab.await_all(page, 60)
 
 
-def test_with_the_mouse_to_the_reveal(shown, served):
+def test_with_the_mouse_to_the_reveal_and_a_double_click_saves_once(shown, served):
     [ana] = shown(["'Ana'"])
     for n in range(4):
         ana.is_at(f"Reply {n + 1} of 4")
@@ -68,7 +68,12 @@ def test_with_the_mouse_to_the_reveal(shown, served):
         ana.choose(n + 2)
         expect(ana.root.locator(".picks")).to_have_text(f"Chosen: {n + 2}")
         ana.ticks.nth(n % 2).check()
-        ana.save()
+        if n == 1:
+            ana.root.get_by_role("button", name="Save and next").dblclick()
+            ana.is_at("Reply 3 of 4")
+            expect(ana.root.locator(".status")).to_have_text("")  # nor is it blamed for the second
+        else:
+            ana.save()
         line = ana.lines(n + 1)[-1]
         assert (line["score"], line["aspects"]) == (n + 2, [n % 2 == 0, n % 2 == 1])
         assert line["annotator"] == "Ana" and 0 < line["spent_s"] < 60
@@ -150,15 +155,6 @@ def test_a_reload_and_a_restart_go_on_at_the_same_reply(shown, served):
     assert [line["score"] for line in ana.lines(3)] == [3, 5, 1]
 
 
-def test_a_double_click_saves_once(shown):
-    [ana] = shown(["'Ana'"])
-    ana.choose(3)
-    ana.root.get_by_role("button", name="Save and next").dblclick()
-    ana.is_at("Reply 2 of 4")
-    ana.lines(1)
-    expect(ana.root.locator(".status")).to_have_text("")  # nor is it blamed for the second
-
-
 def test_two_annotators_name_themselves_and_keep_their_own_order(shown):
     ana, bo = shown([], [], n=2)
     for one, name in ((ana, "Ana"), (bo, "Bo")):
@@ -202,8 +198,8 @@ def test_hostile_texts_as_prompt_reply_model_and_annotator_do_nothing(shown, ser
     address, page, seen = served
     shutil.rmtree(run)
     with watched.canary() as canary:
-        corpus = hostile.corpus(canary.port)  # what can do something, and every fifth of the rest
-        texts = [one.text for n, one in enumerate(corpus) if one.does or n % 5 == 0]
+        corpus = hostile.corpus(canary.port)  # what can do something, and every tenth of the rest
+        texts = [one.text for n, one in enumerate(corpus) if one.does or n % 10 == 0]
         replies = {(text[:200], f"p{n}"): text for n, text in enumerate(texts)}
         run_with(run, replies, aspects=texts[:2], text=texts[0])
         asked, windows = len(seen.asked), seen.windows
@@ -215,7 +211,7 @@ def test_hostile_texts_as_prompt_reply_model_and_annotator_do_nothing(shown, ser
             ana.choose(3) if n == 0 else page.keyboard.press("3")
             page.keyboard.press("Control+Enter")
         ana.is_at(f"All {len(texts)} replies are judged")
-        expect(ana.root.locator("img")).to_have_js_property("complete", True)
+        expect(ana.root.locator("img")).to_have_js_property("complete", True, timeout=30_000)  # of so many models
         page.screenshot(path=watched.SHOTS / "annotate_hostile.png")
         assert (seen.ran, seen.errors, seen.windows) == ([], [], windows)
         base = address.partition("/lab")[0]

@@ -28,5 +28,5 @@ def test_run_all_ends_with_the_names_revealed(tmp_path):
     found = [o for c in cells for o in c.outputs]
     assert [o for o in found if o.output_type == "error"] == []
     assert all(c.execution_count for c in cells)
-    assert sum("image/png" in o.get("data", {}) for o in found) == 12
+    assert sum("image/png" in o.get("data", {}) for o in found) == 13
     assert any("You said A" in o.get("text", "") for o in found)

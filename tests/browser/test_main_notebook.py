@@ -20,27 +20,32 @@ def test_run_all_ends_without_an_error_and_the_chart_moves(tmp_path):
     [parameters] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
     changes = {  # all of them take long: papermill runs the notebook as it is
         'models: str = "auto"': 'models: str = "smollm2-135m-int4,smollm2-135m-int8"',
-        'rounds: str = "auto"': "rounds: str = 2",
-        'max_tokens: str = "auto"': "max_tokens: str = 24",
+        'prompts: str = "auto"': 'prompts: str = "two.json"',
+        'rounds: str = "auto"': "rounds: str = 3",
+        'max_tokens: str = "auto"': "max_tokens: str = 16",
         '"smollm2-135m-int4-1thread,smollm2-135m-int4-2threads"': '"smollm2-135m-int4,smollm2-135m-int8"',
     }
     for old, new in changes.items():
         assert old in parameters.source
         parameters.source = parameters.source.replace(old, new)
     nbformat.write(notebook, tmp_path / NAME)
+    (tmp_path / "two.json").write_text('["What is a vector database?", "Why is the sky blue?"]', encoding="utf-8")
     ran_before = service.status() is not None
     SHOTS.mkdir(exist_ok=True)
     try:
         with lab.lab(tmp_path) as address, lab.browser_page() as page:
             lab.open_notebook(page, address, NAME)
             lab.start_all(page)
-            picture = page.locator(".bench-live img")
+            picture, line = page.locator(".bench-live img[data-n]"), page.locator(".bench-live .line")
             picture.wait_for(timeout=120_000)
-            first = picture.get_attribute("src")
+            first, before = picture.evaluate(lab.PIXELS), int(line.text_content().split(" of ")[0])
             page.wait_for_function(
-                "first => document.querySelector('.bench-live img')?.getAttribute('src') !== first",
-                arg=first,
+                "n => parseInt(document.querySelector('.bench-live .line').textContent) > n",
+                arg=before,
                 timeout=120_000,
+            )
+            page.wait_for_function(
+                f"first => ({lab.PIXELS})(document.querySelector('.bench-live img')) !== first", arg=first
             )
             page.screenshot(path=SHOTS / "main_notebook_live.png")
             lab.await_all(page, timeout_s=300)

@@ -18,12 +18,15 @@ OURS = ("data:", "blob:", "about:")
 
 
 class Seen:
-    """What a browser did. ran: names of hostile texts; asked: addresses; errors: of the pages' own scripts."""
+    """What a browser did. ran: names of hostile texts; asked: addresses; errors: of the pages' own scripts;
+    console: what a page or the browser has called an error there, such as what a policy forbids.
+    """
 
     def __init__(self) -> None:
         self.ran: list[str] = []
         self.asked: list[str] = []
         self.errors: list[str] = []
+        self.console: list[str] = []
         self.windows = 0
 
     def foreign(self, *known: str) -> list[str]:
@@ -56,6 +59,7 @@ def browser(width: int = 1400, height: int = 1000) -> Iterator[tuple]:
         context.add_init_script(CATCH)
         context.on("request", lambda request: seen.asked.append(request.url))
         context.on("weberror", lambda error: seen.errors.append(str(error.error)))
+        context.on("console", lambda said: seen.console.append(said.text) if said.type == "error" else None)
         context.on("dialog", dialog)
         context.on("page", opened)
         yield context.new_page(), seen

@@ -3,12 +3,10 @@
 import json
 from pathlib import Path
 
-import matplotlib
-import nbformat
-import pandas as pd
 import pytest
 
 from support import notebooks
+from support.notebooks import outputs, printed
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "session03_choose_a_model.ipynb"
 pytestmark = pytest.mark.timeout(120)
@@ -18,17 +16,8 @@ HINTS = [code for code in notebooks.hints(NOTEBOOK) if not code.startswith(("slm
 @pytest.fixture
 def papermill(tmp_path, monkeypatch):
     """Run papermill's command in an empty folder, out of reach of any network: (completed process, output)."""
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    notebooks.offline(monkeypatch)
     return notebooks.papermill(NOTEBOOK, tmp_path)
-
-
-def outputs(notebook):
-    return [o for cell in nbformat.read(notebook, 4).cells for o in cell.get("outputs", [])]
-
-
-def printed(notebook):
-    return "".join(o.text for o in outputs(notebook) if o.output_type == "stream")
 
 
 def test_choice_report_and_routes_without_a_server(papermill, tmp_path):
@@ -48,10 +37,11 @@ def test_choice_report_and_routes_without_a_server(papermill, tmp_path):
     assert out.stat().st_size < 1_000_000
 
 
-def test_limits_that_nobody_keeps_to_end_in_words_and_not_in_an_error(papermill, tmp_path):
-    done, out = papermill("-p", "run", "example", "-p", "limits", "memory_mb=1", "-p", "scale", "projector")
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "No model can be chosen." in printed(out) and "No model may be routed to" in printed(out)
+def test_limits_that_nobody_keeps_to_end_in_words_and_not_in_an_error(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    notebooks.played(NOTEBOOK, run="example", limits="memory_mb=1", scale="projector")
+    said = capsys.readouterr().out
+    assert "No model can be chosen." in said and "No model may be routed to" in said
     assert (
         json.loads((tmp_path / "runs" / "speed_example" / "choice.json").read_text(encoding="utf-8"))["winner"] is None
     )
@@ -60,27 +50,28 @@ def test_limits_that_nobody_keeps_to_end_in_words_and_not_in_an_error(papermill,
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["-p", "weights", "qualty=3"], 'did you mean "quality"?'),
-        (["-p", "pair", "one"], "two aliases or nothing"),
-        (["-p", "pair", "smollm2-135m-int8,foo"], "pair (parameter): 'foo' was found"),
-        (["-p", "wieghts", "quality=3"], "did you mean 'weights'?"),
+        ({"weights": "qualty=3"}, 'did you mean "quality"?'),
+        ({"pair": "one"}, "two aliases or nothing"),
+        ({"pair": "smollm2-135m-int8,foo"}, "pair (parameter): 'foo' was found"),
+        ({"wieghts": "quality=3"}, "did you mean 'weights'?"),
     ],
 )
-def test_bad_parameters_stop_it(papermill, given, said):
-    done, _ = papermill(*given)
-    assert done.returncode != 0 and said in done.stderr
+def test_bad_parameters_stop_it(tmp_path, monkeypatch, given, said):
+    monkeypatch.chdir(tmp_path)
+    assert said in str(notebooks.stopped(NOTEBOOK, **given))
+
+
+def test_then_papermill_ends_with_an_error(papermill):
+    done, _ = papermill("-p", "weights", "qualty=3")
+    assert done.returncode != 0 and 'did you mean "quality"?' in done.stderr
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
     """Everything that the notebook's cells have named, run here on a copy of the run that ships."""
-    names: dict = {"In": []}
-    with pytest.MonkeyPatch.context() as patch, matplotlib.rc_context(), pd.option_context("display.precision", 6):
+    with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("played"))
-        for cell in nbformat.read(NOTEBOOK, 4).cells:
-            if cell.cell_type == "code":
-                exec(compile(cell.source, cell.id, "exec"), names)
-        yield names
+        yield notebooks.played(NOTEBOOK)
 
 
 @pytest.mark.parametrize("code", HINTS)
@@ -98,10 +89,10 @@ def test_what_the_text_claims(played):
 
 def test_the_sliders_choose_again_and_refuse_nothing_at_all(played):
     sliders = played["sliders"]
-    before = sliders._picture.value
+    before = sliders._picture.picture
     sliders._sliders["quality"].value = 0
     assert sliders.choice.winner == "smollm2-135m-int4-rtn" and sliders.selection.weights["quality"] == 0
-    assert "smollm2-135m-int4-rtn" in sliders.words and sliders._picture.value != before
+    assert "smollm2-135m-int4-rtn" in sliders.words and sliders._picture.picture != before
     for slider in sliders._sliders.values():
         slider.value = 0
     assert "All weights are 0" in sliders.words and sum(sliders.selection.weights.values()) > 0

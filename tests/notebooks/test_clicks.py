@@ -38,7 +38,7 @@ def test_a_clicks_row_is_on_disk_before_the_running_benchmarks_last_row(server, 
 
 
 def test_the_oldest_that_is_tried_is_the_oldest_that_is_allowed():
-    [asked] = [line for line in requirements("requirements.txt").values() if line.name == "ipykernel"]
+    [asked] = requirements("requirements.txt")["ipykernel"]
     assert asked.specifier.contains(clicking.OLDEST)
     older = f"{clicking.OLDEST.rpartition('.')[0]}.dev0"
     assert not asked.specifier.contains(older, prereleases=True)

@@ -4,16 +4,14 @@ import re
 import shutil
 from pathlib import Path
 
-import matplotlib
-import nbformat
-import pandas as pd
 import pytest
 
 from slmbench import paths
 from support import notebooks
+from support.notebooks import outputs, printed
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "session03_read_the_distribution.ipynb"
-PICTURES = 12
+PICTURES = 13
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -43,17 +41,8 @@ def run_folder(tmp_path):
     return make
 
 
-def outputs(notebook):
-    return [o for cell in nbformat.read(notebook, 4).cells for o in cell.get("outputs", [])]
-
-
-def printed(notebook):
-    return "".join(o.text for o in outputs(notebook) if o.output_type == "stream")
-
-
 def test_it_runs_anywhere_without_a_server_and_leaves_nothing(papermill, tmp_path, monkeypatch):
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    notebooks.offline(monkeypatch)
     done, out = papermill()
     assert done.returncode == 0, done.stderr[-2000:]
     assert [path.name for path in tmp_path.iterdir()] == ["out.ipynb"]
@@ -67,16 +56,20 @@ def test_it_runs_anywhere_without_a_server_and_leaves_nothing(papermill, tmp_pat
     assert out.stat().st_size < 1_500_000
 
 
-def test_a_run_of_ones_own_and_other_parameters(papermill, run_folder):
+def test_a_run_of_ones_own_and_other_parameters(run_folder, capsys):
     folder = run_folder("smollm2-135m-int4", "smollm2-135m-int4-rtn", rounds=4)
-    done, out = papermill("-p", "run", str(folder), "-p", "guess", "b", "-p", "seed", "7", "-p", "theme", "dark")
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "You said B" in printed(out)
-    assert "int8" not in printed(out)
+    notebooks.played(NOTEBOOK, run=str(folder), guess="b", seed=7, theme="dark")
+    said = capsys.readouterr().out
+    assert "You said B" in said
+    assert "int8" not in said
 
 
 @pytest.mark.parametrize(
-    ("models", "rounds"), [(["smollm2-135m-int8"], 99), (["smollm2-135m-int8", "smollm2-135m-int4"], 2)]
+    ("models", "rounds"),
+    [
+        pytest.param(["smollm2-135m-int8"], 99, marks=pytest.mark.soak),
+        (["smollm2-135m-int8", "smollm2-135m-int4"], 2),
+    ],
 )
 def test_a_run_too_small_for_the_game_shows_all_the_rest(papermill, run_folder, models, rounds):
     done, out = papermill("-p", "run", str(run_folder(*models, rounds=rounds)))
@@ -86,29 +79,28 @@ def test_a_run_too_small_for_the_game_shows_all_the_rest(papermill, run_folder, 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("given", "said"),
     [
-        (("-p", "runs", "x"), "did you mean 'run'"),
-        (("-p", "run", "nowhere"), "nowhere does not exist"),
-        (("-p", "guess", "C"), "A or B was expected"),
+        ({"runs": "x"}, "did you mean 'run'"),
+        ({"run": "nowhere"}, "nowhere does not exist"),
+        ({"guess": "C"}, "A or B was expected"),
     ],
 )
-def test_bad_parameters_stop_it_before_anything_is_shown(papermill, arguments, said):
-    done, out = papermill(*arguments)
+def test_bad_parameters_stop_it(given, said):
+    assert said in str(notebooks.stopped(NOTEBOOK, **given))
+
+
+def test_then_papermill_ends_with_an_error_before_anything_is_shown(papermill):
+    done, out = papermill("-p", "run", "nowhere")
     assert done.returncode != 0
-    assert said in done.stderr
+    assert "nowhere does not exist" in done.stderr
     assert [o for o in outputs(out) if o.output_type in ("display_data", "execute_result")] == []
 
 
 @pytest.fixture(scope="module")
 def played():
     """Everything that the notebook's cells have named, run here on the example."""
-    names: dict = {"In": []}
-    with matplotlib.rc_context(), pd.option_context("display.precision", 6, "display.max_colwidth", 50):
-        for cell in nbformat.read(NOTEBOOK, 4).cells:
-            if cell.cell_type == "code":
-                exec(compile(cell.source, cell.id, "exec"), names)
-        yield names
+    return notebooks.played(NOTEBOOK)
 
 
 HINTS = notebooks.hints(NOTEBOOK)

@@ -1,12 +1,9 @@
 """The main notebook as a papermill job: parameters, skipped models, what is refused, what is left behind."""
 
-import subprocess
-import sys
-
-import nbformat
 import pytest
 
-from slmbench import config, store
+from slmbench import store
+from support import notebooks
 from support.replies import plain
 from support.server import Server
 
@@ -33,19 +30,24 @@ def test_models_given_as_a_list_and_one_that_can_not_be_had(papermill, tmp_path)
     assert out.stat().st_size < 1_000_000
 
 
-def test_models_given_as_text_and_a_folder_to_write_to(papermill, tmp_path):
-    done, _ = papermill("-p", "rounds", "1", "-p", "models", "tiny-a,tiny-b", "-p", "out", "mine", *BASE)
+def test_models_given_as_text_a_folder_to_write_to_and_two_models_compared(papermill, tmp_path):
+    given = ("-p", "rounds", "1", "-p", "models", "tiny-a,tiny-b", "-p", "out", "mine")
+    done, out = papermill(*given, *BASE[:3], "-p", "acceleration", "tiny-a,tiny-b")
     assert done.returncode == 0, done.stderr[-2000:]
     assert {r.model for r in store.read(tmp_path / "mine").rows} == {"tiny-a", "tiny-b"}
+    pictures = [o for o in notebooks.outputs(out) if "image/png" in o.get("data", {})]
+    assert any("tiny-b / tiny-a" in str(p.metadata) for p in pictures)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [  # many more, without papermill's process, in test_papermill_parameters.py
         (("-p", "round", "2"), "did you mean 'rounds'"),
-        (("-p", "models", "tiny-z"), "tiny-z"),
-        (("-p", "models", "tiny-a", "-p", "acceleration", "tiny-a,tiny-z"), "tiny-z"),
-        (("-y", "{models: [a, 1]}"), "models (parameter): 1 in place 2 was found"),
+        pytest.param(("-p", "models", "tiny-z"), "tiny-z", marks=pytest.mark.soak),
+        pytest.param(
+            ("-p", "models", "tiny-a", "-p", "acceleration", "tiny-a,tiny-z"), "tiny-z", marks=pytest.mark.soak
+        ),
+        pytest.param(("-y", "{models: [a, 1]}"), "models (parameter): 1 in place 2 was found", marks=pytest.mark.soak),
     ],
 )
 def test_bad_parameters_stop_it_before_any_request(papermill, tmp_path, arguments, said):
@@ -57,7 +59,7 @@ def test_bad_parameters_stop_it_before_any_request(papermill, tmp_path, argument
     assert run_folders(tmp_path) == []
 
 
-@pytest.mark.parametrize("answers", ["refused", "HTML"])
+@pytest.mark.parametrize("answers", ["refused", pytest.param("HTML", marks=pytest.mark.soak)])
 def test_an_endpoint_that_does_not_answer_has_its_row_and_a_cure(papermill, tmp_path, answers):
     page = plain(b"<h1>Hello</h1>", kind="text/html")
     with Server([page]) as server:
@@ -68,38 +70,3 @@ def test_an_endpoint_that_does_not_answer_has_its_row_and_a_cure(papermill, tmp_
     [folder] = run_folders(tmp_path)
     [row] = store.read(folder).rows
     assert row.status == {"refused": "refused", "HTML": "protocol_error"}[answers]
-
-
-def test_acceleration_compares_two_models(papermill):
-    done, out = papermill(
-        "-p", "models", "tiny-a", "-p", "rounds", "1", "-p", "max_tokens", "8", "-p", "acceleration", "tiny-a,tiny-b"
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    pictures = [
-        o for c in nbformat.read(out, 4).cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})
-    ]
-    assert any("tiny-b / tiny-a" in str(p.metadata) for p in pictures)
-
-
-@pytest.mark.real
-@pytest.mark.timeout(600)
-def test_default_parameters_on_the_real_models(tmp_path):
-    """What the README's first command runs, on the user's own cache: three models, four prompts."""
-    out = tmp_path / "run"
-    command = [sys.executable, "-m", "slmbench.cli", "session", "--rounds", "1", "--out", str(out)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    rows = [r for r in store.read(out).rows if r.phase == "timed"]
-    assert {r.model for r in rows} == {"smollm2-135m-int4", "smollm2-135m-int4-rtn", "smollm2-135m-int8"}
-    assert [r.status for r in rows] == ["ok"] * 12
-    assert all(r.token_source == "server" and r.ttft_s < r.latency_s for r in rows)
-    held = {r["model"]: r for r in store.read(out).resources if r["kind"] == "footprint"}
-    listed = config.read_models().entries
-    for model, record in held.items():
-        assert record["disk_mb"] == pytest.approx(listed[model].size_mb, abs=1), model
-        assert record["rss_before_mb"] < record["rss_loaded_mb"]
-    assert len(held) == 3
-    report = (out / "benchmark_report.md").read_text(encoding="utf-8")
-    for word in ("Mean latency", "p95", "first token", "Apache-2.0", "Memory", "Disk"):
-        assert word in report
-    assert str(out / "benchmark_report.md") in done.stdout

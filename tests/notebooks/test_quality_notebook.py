@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import matplotlib
-import nbformat
-import pandas as pd
 import pytest
 
 from slmbench.quality import scores
 from support import notebooks
 from support.judged import run_with
+from support.notebooks import outputs, printed
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "session03_score_quality.ipynb"
 pytestmark = pytest.mark.timeout(120)
@@ -18,19 +16,8 @@ pytestmark = pytest.mark.timeout(120)
 @pytest.fixture
 def papermill(tmp_path, monkeypatch):
     """Run papermill's command in an empty folder, out of reach of any network: (completed process, output)."""
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-
+    notebooks.offline(monkeypatch)
     return notebooks.papermill(NOTEBOOK, tmp_path)
-
-
-def outputs(notebook):
-    return [o for cell in nbformat.read(notebook, 4).cells for o in cell.get("outputs", [])]
-
-
-def printed(notebook):
-    """What was printed, as one line: sentences are wrapped."""
-    return " ".join("".join(o.text for o in outputs(notebook) if o.output_type == "stream").split())
 
 
 def test_it_runs_without_a_server_and_nothing_waits_for_a_click(papermill, tmp_path):
@@ -38,7 +25,7 @@ def test_it_runs_without_a_server_and_nothing_waits_for_a_click(papermill, tmp_p
     assert done.returncode == 0, done.stderr[-2000:]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.ipynb", "runs"]
     assert len(scores.read_scores(tmp_path / "runs" / "quality_example")) > 100
-    said, found = printed(out), outputs(out)
+    said, found = " ".join(printed(out).split()), outputs(out)  # sentences are wrapped
     assert "Ana has judged 0 of 8 replies. Nobody can click here" in said
     assert [o for o in found if "application/vnd.jupyter.widget-view+json" in o.get("data", {})] == []
     assert [o.text for o in found if o.output_type == "stream" and o.name == "stderr"] == []
@@ -49,11 +36,12 @@ def test_it_runs_without_a_server_and_nothing_waits_for_a_click(papermill, tmp_p
     assert out.stat().st_size < 1_000_000
 
 
-def test_a_run_of_ones_own_that_nobody_has_scored(papermill, tmp_path):
+def test_a_run_of_ones_own_that_nobody_has_scored(tmp_path, monkeypatch, capsys):
+    notebooks.offline(monkeypatch)
+    monkeypatch.chdir(tmp_path)
     run_with(tmp_path / "mine", {(m, p): f"{m} on {p}" for m in "ab" for p in "pqr"})
-    done, out = papermill("-p", "run", "mine", "-p", "theme", "dark", "-p", "scale", "projector")
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "6 replies are there to be judged." in printed(out)
+    notebooks.played(NOTEBOOK, run="mine", theme="dark", scale="projector")
+    assert "6 replies are there to be judged." in capsys.readouterr().out
     assert {s.kind for s in scores.read_scores(tmp_path / "mine")} == {"code"}
     assert not (tmp_path / "runs").exists()
 
@@ -61,17 +49,9 @@ def test_a_run_of_ones_own_that_nobody_has_scored(papermill, tmp_path):
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
     """Everything that the notebook's cells have named, run here on a copy of the run that ships."""
-    names: dict = {"In": []}
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        matplotlib.rc_context(),
-        pd.option_context("display.precision", 6, "display.max_colwidth", 50),
-    ):
+    with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("played"))
-        for cell in nbformat.read(NOTEBOOK, 4).cells:
-            if cell.cell_type == "code":
-                exec(compile(cell.source, cell.id, "exec"), names)
-        yield names
+        yield notebooks.played(NOTEBOOK)
 
 
 HINTS = [code for code in notebooks.hints(NOTEBOOK) if not code.startswith(("slmbench ", "--"))]

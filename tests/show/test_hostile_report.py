@@ -12,7 +12,9 @@ from support import gfm, hostile
 from support.made_hostile import CORPUS, NAME_MAX, batches, rows_of, told_of
 from support.pages import Page
 
-BATCHES = batches(CORPUS, 4)
+BATCHES = batches(CORPUS, 6)  # each with something of every kind; a single text's marks: test_hostile_text.py
+USUAL = BATCHES[::3]
+PARAMS = [pytest.param(texts, marks=[] if texts in USUAL else pytest.mark.soak) for texts in BATCHES]
 OURS = {"heading", "paragraph", "strong", "bullet_list", "list_item", "fence", "image"}
 PLAN = {"models": ["a"], "prompts": [{"id": "p", "text": "Hi"}], "rounds": 1, "max_tokens": 8, "temperature": 0.0}
 PICTURES = {f"{name}.png" for name in (*(picture.name for picture in report.PICTURES), "speed_quality")}
@@ -24,7 +26,7 @@ ATTRIBUTES = {"lang", "charset", "http-equiv", "content", "name", "rel", "href",
 ATTRIBUTES |= {"tabindex", "scope", "dir", "data-label", "src", "width", "height", "alt"}
 
 
-@pytest.fixture(scope="module", params=BATCHES, ids=lambda texts: hostile.words(texts[0])[0][:20])
+@pytest.fixture(scope="module", params=PARAMS, ids=lambda texts: hostile.words(texts[0])[0][:20])
 def run(request):
     """(texts, their report) for a few of them at a time."""
     return request.param, report.markdown(to_frame(rows_of(request.param)), **told_of(request.param))
@@ -96,6 +98,7 @@ def test_one_row_is_one_line_of_ascii():
         assert Row.from_json(line).text == h.text
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_files_have_their_own_names_and_sheets_the_raw_values(tmp_path):
     chosen = ("surrogates", "controls", "path", "long", "formula-dde", "out-of-anything", "bidi-override")
     texts = [h.text for h in CORPUS if h.name in chosen]

@@ -5,13 +5,13 @@ import itertools
 import json
 import threading
 
-import ipywidgets
 import nbclient
 import nbformat
 import pytest
 from PIL import Image
 
-from slmbench.show import live, plots
+from slmbench.show import front, live, plots
+from slmbench.show.stage import Stage
 from support.made_rows import request, sample_rows, sweep_rows
 
 PARENT = {"content": {"allow_stdin": True}}
@@ -54,7 +54,8 @@ def shown(monkeypatch):
     """The outputs of a cell, in a kernel with a front end."""
     page = Page()
     monkeypatch.setattr("IPython.display.display", page.display)
-    monkeypatch.setattr(live, "_kernel", lambda: Kernel(PARENT))
+    monkeypatch.setattr(front, "kernel", lambda: Kernel(PARENT))
+    monkeypatch.setattr(live, "kernel", lambda: Kernel(PARENT))
     return page.outputs
 
 
@@ -66,7 +67,7 @@ def test_it_redraws_at_most_once_a_second():
     for number in range(40):
         clock.now += 0.25
         chart.update(request("a", number=number, latency=1 + number % 3))
-        pictures.append(chart._image.value)
+        pictures.append(chart._stage.picture)
     changes = [i for i, (a, b) in enumerate(itertools.pairwise(pictures), 1) if a != b]
     assert changes == list(range(4, 40, 4))  # the first row draws; then every fourth, a second later
 
@@ -95,7 +96,7 @@ def test_slow_drawing_takes_at_most_a_tenth_of_the_time():
     def slowly():
         clock.now += 0.5
         drawn.append(clock.now)
-        return b""
+        return b"", ""
 
     chart._png = slowly
     for number in range(120):
@@ -120,19 +121,18 @@ def test_every_kind_can_be_drawn_live_with_several_streams(kind):
     with live.LiveChart(total=24, clock=Clock(), kind=kind) as chart:
         for row in sweep_rows((1, 4), number=6):
             chart.update(row)
-        assert Image.open(io.BytesIO(chart._png())).size == (800, 450)
+        assert Image.open(io.BytesIO(chart._png()[0])).size == (800, 450)
         names = {"a", "b"} if kind == "concurrency_curve" else {f"{k} × {m}" for m in "ab" for k in (1, 4)}
         assert set(chart._frame()["model"]) == names
 
 
 def test_the_end_is_one_still_picture_and_no_widget(shown):
     with live.LiveChart(total=2, clock=Clock()) as chart:
-        (box,) = shown
-        assert isinstance(box, ipywidgets.VBox)
+        (stage,) = shown
+        assert isinstance(stage, Stage)
         chart.update(request("a"))
     chart.finish()
     (picture,) = shown
-    assert box.layout.display == "none"
     data, metadata = picture._repr_mimebundle_()
     assert set(data) == {"image/png"}
     assert "a: median 1 s" in metadata["image/png"]["alt"]
@@ -146,31 +146,40 @@ def test_an_interrupted_run_still_leaves_its_picture(shown):
     assert picture.format == "png"
 
 
-def test_a_worker_thread_shows_the_picture_as_an_output_of_its_own(shown):
+def test_a_thread_puts_the_picture_in_the_widgets_place_too(shown):
     chart = live.LiveChart(total=1, clock=Clock())
     worker = threading.Thread(target=lambda: (chart.update(request("a")), chart.finish()))
     worker.start()
     worker.join()
-    box, picture = shown
-    assert box.layout.display == "none"
+    (picture,) = shown
     assert picture.format == "png"
 
 
+def test_in_voila_the_widget_stays_with_its_last_picture(shown, monkeypatch):
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
+    with live.LiveChart(total=2, clock=Clock()) as chart:
+        chart.update(request("a"))
+        chart.update(request("a", number=1, latency=3))
+    (stage,) = shown
+    assert isinstance(stage, Stage)
+    assert "a: median 2 s, lowest 1, highest 3, n = 2; no rival yet." in stage.view["alt"]
+    assert stage.view["line"] == "2 of 2 requests · 0 failed"
+
+
 @pytest.mark.usefixtures("shown")
-def test_names_are_shown_by_a_widget_that_runs_no_html():
-    clock = Clock()
-    chart = live.LiveChart(total=2, clock=clock)
-    chart.update(request("<img src=x onerror=alert(1)>"))
-    holder = chart._text
-    assert isinstance(holder, ipywidgets.Label) and not isinstance(holder, ipywidgets.HTML)
-    assert "<img src=x" in holder.value
+def test_a_failure_and_a_message_are_shown_as_they_are_said():
+    chart = live.LiveChart(total=2, clock=Clock())
+    chart.update(request("<img src=x onerror=alert(1)>", status="timeout", error="no"))
+    chart.say("a\x1b[31m: loads in 2.0 s")
+    assert chart._stage.view["line"] == "1 of 2 requests · <img src=x onerror=alert(1)> · rag · 1 failed"
+    assert chart._stage.view["notes"] == ["a�[31m: loads in 2.0 s"]
 
 
 @pytest.mark.usefixtures("shown")
 def test_a_projector_picture_has_its_size():
     chart = live.LiveChart(total=2, theme="dark", scale="projector", clock=Clock())
     chart.update(request("a"))
-    assert Image.open(io.BytesIO(chart._image.value)).size == (1200, 675)
+    assert Image.open(io.BytesIO(chart._stage.picture)).size == (1200, 675)
 
 
 def test_without_a_kernel_there_are_only_lines(capsys):
@@ -195,9 +204,9 @@ def test_without_a_kernel_there_are_only_lines(capsys):
     ids=["no kernel", "front end", "nbclient", "no parent", "voila"],
 )
 def test_has_front_end(monkeypatch, kernel, server, expected):
-    monkeypatch.setattr(live, "_kernel", lambda: kernel)
+    monkeypatch.setattr(front, "kernel", lambda: kernel)
     monkeypatch.setenv("SERVER_SOFTWARE", server)
-    assert live.has_front_end() is expected
+    assert front.has_front_end() is expected
 
 
 def test_a_notebook_run_without_a_front_end_stays_small(tmp_path):

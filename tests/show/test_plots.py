@@ -1,5 +1,6 @@
 """Artists, labels and data, not pixels; and no glyph that the fonts lack."""
 
+import itertools
 import warnings
 
 import pytest
@@ -212,6 +213,17 @@ def test_names_from_data_are_no_mathematics_and_have_glyphs(frame, kind):
         theme.png(ax.figure)
     texts = [*ax.get_yticklabels(), *ax.texts, *(ax.get_legend().get_texts() if ax.get_legend() else [])]
     assert not any(t.get_parse_math() for t in texts if any(c.isalpha() for c in t.get_text()))
+
+
+def test_the_numbers_of_a_logarithmic_axis_stand_apart():
+    rows = [request(m, f"p{i}", latency=s * (1 + i / 9)) for m, s in (("a", 0.002), ("b", 40.0)) for i in range(8)]
+    ax = plots.draw(to_frame(rows), "latency_by_model")
+    theme.png(ax.figure)
+    low, high = ax.get_xlim()
+    labels = [t for t in ax.get_xticklabels() if low <= t.get_position()[0] <= high and t.get_text()]
+    boxes = sorted((t.get_window_extent(theme.renderer(ax.figure)) for t in labels), key=lambda box: box.x0)
+    assert len(boxes) >= 3 and all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+    assert not any("e" in t.get_text() for t in labels)
 
 
 def test_values_a_hundred_times_apart_get_a_logarithmic_axis():

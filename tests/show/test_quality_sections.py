@@ -97,6 +97,7 @@ def test_checks_are_counted_by_model_and_kind():
     ]
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_the_report_and_the_summary_have_quality_beside_speed(run, scores, tmp_path):
     facts = {"plan": run.plan, "machine": run.machine, "resources": run.resources}
     facts["entries"] = runner.entries_of(run.plan)

@@ -33,6 +33,7 @@ def test_the_files_of_a_run(tmp_path):
     ]
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_second_report_replaces_the_first(tmp_path):
     (path, *_), first = write(tmp_path, sample_rows())
     assert page_of(sample_rows()) == first
@@ -149,6 +150,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.usefixtures("blank_pictures")
 @pytest.mark.parametrize("bad", HOSTILE)
 def test_hostile_text_anywhere_stays_text(tmp_path, bad):
     rows = [request(bad, bad, i, 1.0 + i, text=bad, token_source=bad) for i in range(3)]
@@ -231,6 +233,7 @@ def test_of_many_prompts_the_first_are_sampled_and_it_says_so():
     assert "The first 6 of 9 prompts" in sample
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_rows_csv_has_every_column_unrounded(tmp_path):
     rows = [request("a", latency=1.23456789012, chunk_s=[0.1, 1.2], text="नेपाली", flags=["x"])]
     write(tmp_path, rows)
@@ -247,6 +250,7 @@ def test_half_a_character_does_not_stop_the_report():
     assert "half � of one" in page
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch):
     paths, first = write(tmp_path, sample_rows())
 

@@ -9,6 +9,7 @@ from made_report import write
 
 from slmbench.quality.scores import Score
 from slmbench.show import report_json
+from support import blank
 from support.made_rows import request, sample_rows
 
 
@@ -19,7 +20,9 @@ def read(path):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("report")
-    write(place, sample_rows())
+    with pytest.MonkeyPatch.context() as patch:
+        blank.pictures(patch)
+        write(place, sample_rows())
     return place
 
 
@@ -60,6 +63,7 @@ def test_verdict_and_highlights_are_those_of_the_report_without_its_marks(found,
     ]
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_run_of_nothing_and_half_a_character_are_json_too(tmp_path):
     scores = [Score("1", "score", "human", "half \ud83d", "i", "rag", ["a"], score=3)]
     write(tmp_path, [request("a", error="half \ud83d", status="timeout")], scores=scores, machine={"x": float("nan")})

@@ -2,6 +2,7 @@
 
 import csv
 
+import pytest
 from made_report import PLAN, RESOURCES, page_of, section, write
 
 from support.made_rows import request, sample_rows, sweep_rows
@@ -14,6 +15,7 @@ def test_nothing_measured_has_no_pictures(tmp_path):
     assert "## Pictures" not in page and "![" not in page
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_run_without_a_stream_has_no_picture_of_first_tokens_or_of_decoding(tmp_path):
     rows = [request(m, number=i, latency=1 + i / 10, ttft_s=None) for m in "ab" for i in range(6)]
     paths, _ = write(tmp_path, rows, plan=PLAN | {"stream": False})
@@ -25,6 +27,7 @@ def test_one_model_has_no_picture_of_ratios():
     assert "ratios.png" not in page_of([request("a", number=i) for i in range(9)])
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_several_at_once_have_a_table_each_and_a_curve(tmp_path):
     paths, page = write(tmp_path, sweep_rows((1, 4)), plan=PLAN | {"concurrency": [1, 4], "slo": {"latency_s": 1.4}})
     assert "concurrency_curve.png" in [path.name for path in paths]

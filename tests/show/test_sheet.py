@@ -139,6 +139,6 @@ def test_the_stub_that_ships_is_what_the_kit_writes_and_can_be_read(tmp_path):
     shipped = paths.data_file("annotation_stub.csv")
     fresh = sheet.write(paths.run_folder(paths.QUALITY), tmp_path / "fresh.csv", "you", replies=8)
     assert shipped.read_bytes() == fresh.read_bytes(), "write it again: see data/quality_run/README.md"
-    folder = runs.to_judge(root=tmp_path)
+    folder = runs.working_copy(root=tmp_path)
     filled(fresh, ["3"] * 8)
     assert len(sheet.read(fresh, folder, "you")) == 8

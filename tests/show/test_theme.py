@@ -35,24 +35,6 @@ def test_a_projector_picture_has_its_size_and_no_small_text(frame, kind):
     assert min(t.get_fontsize() for t in texts) >= 18
 
 
-def luminance(colour):
-    channels = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in matplotlib.colors.to_rgb(colour)]
-    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
-
-
-@pytest.mark.parametrize("name", theme.THEMES)
-def test_colours_stand_out_from_the_ground(name):
-    ground, text, _ = theme.INK[name]
-
-    def contrast(colour):
-        light, dark = sorted((luminance(colour), luminance(ground)), reverse=True)
-        return (light + 0.05) / (dark + 0.05)
-
-    assert contrast(text) > 7
-    assert all(contrast(colour) > 2 for colour in theme.CYCLES[name])
-    assert len(set(theme.CYCLES[name])) == 8
-
-
 def test_sixteen_series_have_sixteen_looks():
     with theme.use():
         assert len({(look.color, look.marker) for look in map(theme.look, range(16))}) == 16

@@ -72,10 +72,15 @@ class Clicker:
         self.turn += 1
 
 
+def environment(version: str | None, folder: Path) -> dict[str, str]:
+    """All of the environment of a kernel with that version."""
+    return {**os.environ, **installed(version, folder)}
+
+
 @contextmanager
 def clicker(version: str | None, folder: Path) -> Iterator[Clicker]:
     """version: of ipykernel. folder: for it."""
-    env = {**os.environ, **installed(version, folder)}
+    env = environment(version, folder)
     manager, client = start_new_kernel(kernel_name="python3", startup_timeout=60, env=env)
     try:
         yield Clicker(client)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -13,9 +15,10 @@ READER.use(footnote_plugin).use(dollarmath_plugin).use(front_matter_plugin)
 WORDS = {"text", "softbreak", "code_inline"}  # what a line of text is made of
 
 
-def pieces(page: str) -> list[Token]:
+@functools.lru_cache(maxsize=4)  # the same page is asked for its kinds, its words, its pictures ...
+def pieces(page: str) -> tuple[Token, ...]:
     """All of a page's pieces, what is inside of others after them; without the containers of lines."""
-    return list(_flat(READER.parse(page)))
+    return tuple(_flat(READER.parse(page)))
 
 
 def _flat(tokens: list[Token]):

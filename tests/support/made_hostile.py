@@ -21,14 +21,17 @@ def batches(found: list[hostile.Hostile], size: int) -> list[list[str]]:
 
 
 def rows_of(texts: list[str]) -> list[Row]:
-    """Each text as a model that answers each text as a prompt with one of them; as one that failed, or was skipped."""
+    """Each text as a model that answers each text as a prompt with one of them, and as why a request of it failed; the
+    first of them also as one that failed, and one that was skipped.
+    """
     rows, names = [], [text[:NAME_MAX] for text in texts]
     for place, model in enumerate(names):
         for number, prompt in enumerate(names):
             reply = texts[(place + number) % len(texts)]
             more = {"text": reply, "ttft": 0.1 * (1 + place), "order": len(rows), "finish_reason": reply}
             rows.append(streamed(model, prompt, 0, **more))
-        rows.append(request(f"{model} failed", prompt, 0, status="server_error", error=texts[place], order=len(rows)))
+        failing = model if place else f"{model} failed"  # in one of its requests, and in all of them
+        rows.append(request(failing, prompt, 1, status="server_error", error=texts[place], order=len(rows)))
     rows.append(request(f"{names[0]} gone", None, None, status="skipped", error=texts[-1], order=len(rows)))
     return rows
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
-from slmbench.analyse import compare, outliers, stats, traffic
+from slmbench.analyse import compare, outliers, race, stats, traffic
 from slmbench.errors import UsageError
 from slmbench.records import UNITS
 from slmbench.show import picks, theme
@@ -35,6 +35,7 @@ OPENINGS = {
     "concurrency_curve": "Throughput of all streams against median {column}, a point for each level of load.",
     "ratios": "{Column} of models in pairs: ratios with their 95 % intervals.",
     "acceleration": "{base} and {other} compared prompt by prompt.",
+    "race": "{Column} of every request by model so far, whoever is ahead on top, with medians.",
 }
 NAME = 60  # characters of a model's name in a caption
 COLUMNS = {"ecdf": "ttft_s", "speed": "decode_tps", "concurrency_curve": "ttft_s"}  # of the others: latency_s
@@ -69,7 +70,7 @@ def _described(frame: pd.DataFrame, kind: str, **options: Any) -> str:
     if not measured:
         sentences.append("No request was measured.")
     if kind in ("latency_by_model", "run_order"):
-        sentences.append(_outlier_sentence(frame))
+        sentences.append(outlier_sentence(frame))
     if kind == "run_order":
         untimed = {kind: int((frame["phase"] == kind).sum()) for kind in ("warmup", "cooldown")}
         also = f", cool-down: {untimed['cooldown']}" if untimed["cooldown"] else ""
@@ -141,7 +142,7 @@ def positions(frame: pd.DataFrame) -> pd.Series:
     return pd.Series(range(len(frame)), index=frame.index, dtype="float64")
 
 
-def absent(values: Mapping[str, pd.Series]) -> str:
+def absent(values: Mapping[str, Sized]) -> str:
     """Names the models without a value, "" when there is none."""
     missing = [theme.wrap(str(model), NAME, 1) for model, sample in values.items() if not len(sample)]
     return f"Not measured: {', '.join(missing)}." if missing else ""
@@ -173,7 +174,8 @@ def _sentence(model: str, numbers: Mapping[str, float], column: str) -> str:
     return f"{model}: median {found['p50']} {UNITS.get(column, '')}, {spread}, n = {found['n']}."
 
 
-def _outlier_sentence(frame: pd.DataFrame) -> str:
+def outlier_sentence(frame: pd.DataFrame) -> str:
+    """How many outliers each model has, and their probable causes: "Outliers: none." or more."""
     causes = outliers.causes(frame)
     models = frame.loc[causes != "", "model"].value_counts()
     counted = ", ".join(f"{n} of {model}" for model, n in models.items())
@@ -254,4 +256,16 @@ def _ratios(frame: pd.DataFrame, column: str = "latency_s", base: str | None = N
     return [compare.sentence(line) for line in lines if line["n_pairs"]] or ["No pair was measured."]
 
 
-MORE = {"token_timeline": _timeline, "concurrency_curve": _curve, "ratios": _ratios}
+def _race(frame: pd.DataFrame, column: str = "latency_s", models: Sequence[str] | None = None) -> list[str]:
+    found = race.calls(frame, column, models)
+    lines = race.standings(frame, column, models, found).to_dict("records")
+    if not any(line["n"] for line in lines):
+        return ["No request was measured."]
+    said = [race.headline(found)] if len(found) else []
+    for line in lines:
+        numbers = {name: value for name, value in line.items() if not isinstance(value, str)}
+        said += [f"{_sentence(line['model'], numbers, column)[:-1]}; {line['place']}."] if line["n"] else []
+    return [*said, absent({line["model"]: range(line["n"]) for line in lines})]
+
+
+MORE = {"token_timeline": _timeline, "concurrency_curve": _curve, "ratios": _ratios, "race": _race}

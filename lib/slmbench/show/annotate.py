@@ -18,7 +18,7 @@ from slmbench.config import Rubric
 from slmbench.errors import KitError
 from slmbench.quality.annotation import NAME_MAX, Annotation, checked_name
 from slmbench.show import quality_plots
-from slmbench.show.live import has_front_end
+from slmbench.show.front import has_front_end
 from slmbench.show.text import plain
 
 HERE = Path(__file__).parent

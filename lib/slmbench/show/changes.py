@@ -55,9 +55,12 @@ def markdown(one: Side, other: Side, metric: str, found: Mapping[str, Any]) -> s
         "## Memory and disk": _sizes(sides),
         "## Quality": _quality(sides),
         "## Only in one of them": _alone(sides),
-        "## Settings": [_list(found["differences"]) or "Both were asked for the same."],
+        "## Settings": [text.bullets(dict.fromkeys(found["differences"])) or "Both were asked for the same."],
         "## Versions": _versions(sides),
-        "## Machines": [_list(_short(found["machines"])) or "Nothing that is known of the two machines differs."],
+        "## Machines": [
+            text.bullets(dict.fromkeys(_short(found["machines"])))
+            or "Nothing that is known of the two machines differs."
+        ],
         "## How to repeat both": [block for side in sides for block in (f"{side.letter}:", _command(side))],
         "## What this does not tell": [LIMITS],
     }
@@ -130,7 +133,7 @@ def _speed(pairs: Mapping[str, Sequence[Mapping[str, Any]]], sides: tuple[Side, 
         "Ratios are geometric means over pairs with the same prompt, load and round. Faster or slower: 5 % or more "
         "apart, with an interval off 1 after Holm's correction for the number of models."
     )
-    return [text.table(pd.DataFrame(lines)), how, _list(_notes(pairs))]
+    return [text.table(pd.DataFrame(lines)), how, text.bullets(dict.fromkeys(_notes(pairs)))]
 
 
 def _notes(pairs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
@@ -275,7 +278,3 @@ def _short(lines: Sequence[str]) -> Iterator[str]:
 
 def _command(side: Side) -> str:
     return sections.command(side.run.plan)
-
-
-def _list(lines: Sequence[str] | Iterator[str] | Mapping[str, None]) -> str:
-    return "\n".join(f"- {text.markdown(line)}" for line in dict.fromkeys(lines))

@@ -251,8 +251,8 @@ def routing_table(routes: Mapping[str, str | None], needs: Mapping[str, Sequence
     return pd.DataFrame(lines, columns=["Prompt", "Needs", "Goes to"])
 
 
-def verdict(found: Any, decision: Any) -> list[str]:  # noqa: ARG001  as `sections`
-    """The choice for the top of a report, in Markdown."""
+def verdict(decision: Any) -> list[str]:
+    """The choice for the top of a report, in Markdown. decision: `choosing.Decision`."""
     return [f"**{text.markdown(sentences(decision.choice)[0])}**"]
 
 
@@ -261,13 +261,13 @@ def sections(found: Any, decision: Any, pictures: Mapping[str, str]) -> dict[str
     `choosing.Decision`. pictures: name -> its words.
     """
     choice = decision.choice
-    blocks = [_list(sentences(choice)), text.table(table(choice, found.candidates)), HOW]
+    blocks = [text.bullets(sentences(choice)), text.table(table(choice, found.candidates)), HOW]
     blocks += [text.table(limits_table(choice))] if len(choice.limits) else []
     blocks += [f"![{text.markdown(words)}]({name}.png)" for name, words in pictures.items()]
     parts = {"## Choice": blocks}
     if len(decision.costs):
         currency = decision.selection.cost.get("currency") or ""
-        parts["## Cost"] = [text.table(costs_table(decision.costs, currency)), _list(cost.methods(decision.costs))]
+        parts["## Cost"] = [text.table(costs_table(decision.costs, currency)), text.bullets(cost.notes(decision.costs))]
     if decision.routes:
         mind = [f"**{text.markdown(line)}**" for line in departing(decision)]
         parts["## Routing"] = [*mind, text.table(routing_table(decision.routes, needs(found.run.plan)))]
@@ -293,7 +293,3 @@ def departing(decision: Any) -> list[str]:
 
 def saved(found: Saving) -> str:
     return saving.sentence(found)
-
-
-def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {text.markdown(line)}" for line in lines)

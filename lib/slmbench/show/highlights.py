@@ -6,6 +6,7 @@ that no correction for their number is needed beyond that of the comparisons the
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -105,8 +106,8 @@ def quality(scores: Sequence[Score], plan: Mapping[str, Any]) -> Highlight | Non
     lines = {line["model"]: line for line in found.to_dict("records")}
     ranked = sorted(lines, key=lambda model: -lines[model]["mean"])
     own = rows[rows["kind"] == kinds[0]]
-    pairs = {(one, other): means.paired(own, one, other) for one in ranked for other in ranked if one != other}
-    better = {key for key, pair in pairs.items() if _apart(pair) and pair.difference > 0}
+    pairs = [means.paired(own, one, other) for one, other in itertools.combinations(ranked, 2)]
+    better = {(p.one, p.other) if p.difference > 0 else (p.other, p.one) for p in pairs if _apart(p)}
 
     def value(model: str) -> str:
         line = lines[model]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.text import Annotation
 
 SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))  # where a word may stand, best first
@@ -110,7 +111,7 @@ def width(ax: Axes) -> int:
 
 def model_axis(ax: Axes, frame: pd.DataFrame, values: Mapping[str, pd.Series]) -> None:
     """Model names with their counts beside the lines; in the line of a model without a value, the reason."""
-    lines = ax.figure.get_figheight() * 72 * 0.66 / max(1, len(values)) / (1.3 * rc("font.size"))
+    lines = height(ax) * 0.66 / max(1, len(values)) / (1.3 * rc("font.size"))
     notes = alt.counts(frame, values)
     rows(ax, [with_note(model, notes[model], width(ax), lines) for model in values])
     reasons = alt.reasons(frame)
@@ -118,6 +119,13 @@ def model_axis(ax: Axes, frame: pd.DataFrame, values: Mapping[str, pd.Series]) -
         if not len(sample) and model in reasons:
             style = {"transform": ax.get_yaxis_transform(), "va": "center", "fontstyle": "italic", **data_text()}
             ax.text(0.02, place, theme.wrap(reasons[model], int(1.6 * width(ax))), **style)
+
+
+def height(ax: Axes) -> float:
+    """Points of height that these axes and their labels have of the figure, which may hold several, one below the
+    other."""
+    spec = ax.get_subplotspec()
+    return ax.figure.get_figheight() * 72 / (spec.get_gridspec().nrows if spec else 1)
 
 
 def rows(ax: Axes, names: Sequence[str]) -> None:
@@ -132,7 +140,7 @@ def legend(ax: Axes, marks: Mapping[str, Artist], notes: Mapping[str, str]) -> N
     """
     if not marks:
         return
-    lines = ax.figure.get_figheight() * 72 * 0.85 / len(marks) / (1.3 * rc("font.size"))
+    lines = height(ax) * 0.85 / len(marks) / (1.3 * rc("font.size"))
     labels = [with_note(name, notes[name], 22, lines) if name in notes else name for name in marks]
     placed = ax.legend(marks.values(), labels, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0)
     for text in placed.get_texts():
@@ -263,9 +271,14 @@ def finish(ax: Axes, values: dict, title: str, column: str, *, note: str = "", v
 def caption(ax: Axes, note: str) -> None:
     """Words below the picture, where it has a figure for itself and a layout that keeps room for them."""
     if note and len(ax.figure.axes) == 1 and ax.figure.get_layout_engine():
-        width = int(ax.figure.get_figwidth() * 72 / (0.56 * caption_size()))
-        words = ax.figure.supxlabel(textwrap.fill(plain(note), width), x=0.01, ha="left", fontsize=caption_size())
-        words.set(**data_text())
+        below(ax.figure, note)
+
+
+def below(figure: Figure, note: str) -> None:
+    """Words at the foot of a figure, in as many lines as they need."""
+    width = int(figure.get_figwidth() * 72 / (0.56 * caption_size()))
+    words = figure.supxlabel(textwrap.fill(plain(note), width), x=0.01, ha="left", fontsize=caption_size())
+    words.set(**data_text())
 
 
 def caption_size() -> float:
@@ -273,11 +286,13 @@ def caption_size() -> float:
 
 
 def log(ax: Axes, axis: str) -> None:
+    """Make an axis logarithmic: numbers at 1, 2 and 5 of each decade, over three decades at each power of ten."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     ax.set(**{f"{axis}scale": "log"})
     which = ax.xaxis if axis == "x" else ax.yaxis
-    which.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    which.set_major_formatter(StrMethodFormatter("{x:g}"))  # the default one writes mathematics
+    low, high = sorted(which.get_view_interval())
+    which.set_major_locator(LogLocator(subs=(1, 2, 5) if high <= 1000 * low else (1,)))
+    which.set_major_formatter(StrMethodFormatter("{x:.12g}"))  # the default one writes mathematics
     which.set_minor_formatter(NullFormatter())
     which.set_label_text(f"{which.get_label_text()}, logarithmic")

@@ -66,9 +66,8 @@ def replies(frame: pd.DataFrame, model: str | None = None, prompt: str | None = 
     raises: UsageError for a model or prompt that is not in the frame; it names the nearest.
     """
     for name, value, column in (("model", model, "model"), ("prompt", prompt, "prompt_id")):
-        _check(name, value, frame[column])
-    rows = frame[stats.usable(frame) & frame["ttft_s"].notna() & frame["prompt_id"].notna()]
-    rows = rows[rows["chunk_s"].map(bool, na_action="ignore").fillna(False).astype(bool)]
+        check(name, value, frame[column])
+    rows = frame[streamed(frame)]
     if model is not None:
         rows = rows[rows["model"] == model]
     if prompt is None and len(rows):
@@ -79,11 +78,18 @@ def replies(frame: pd.DataFrame, model: str | None = None, prompt: str | None = 
         mine = rows[(rows["model"] == name) & (rows["prompt_id"] == prompt)]
         mine = mine.sort_values(["load_index", "round"], kind="stable")
         later = mine[mine["round"] >= round]
-        found += [_reply(str(name), row) for _, row in (later.head(1) if len(later) else mine.tail(1)).iterrows()]
+        found += [reply(str(name), row) for _, row in (later.head(1) if len(later) else mine.tail(1)).iterrows()]
     return found
 
 
-def _check(name: str, value: str | None, known: pd.Series) -> None:
+def streamed(frame: pd.DataFrame) -> pd.Series:
+    """Which rows are usable replies to a prompt with the times of their chunks: bool Series, index as in the frame."""
+    chunks = frame["chunk_s"].map(bool, na_action="ignore").fillna(False).astype(bool)
+    return stats.usable(frame) & frame["ttft_s"].notna() & frame["prompt_id"].notna() & chunks
+
+
+def check(name: str, value: str | None, known: pd.Series) -> None:
+    """raises: UsageError where the argument `name` has a value that is not among those known; it names the nearest."""
     names = [str(other) for other in known.dropna().unique()]
     if value is None or not names or value in names:
         return
@@ -91,7 +97,8 @@ def _check(name: str, value: str | None, known: pd.Series) -> None:
     raise UsageError(f"{name}={value!r} is not in this run; expected one of {', '.join(names)}", f"{name}={close[0]!r}")
 
 
-def _reply(model: str, row: pd.Series) -> Reply:
+def reply(model: str, row: pd.Series) -> Reply:
+    """A row of a frame. Where its lists don't fit together, each chunk has one character, of the answer."""
     ttfa, tokens, speed = (None if row[c] != row[c] else row[c] for c in ("ttfa_s", "output_tokens", "decode_tps"))
     chunks = row["chunk_s"]
     chars, channels = row["chunk_chars"], row["chunk_channel"]

@@ -16,6 +16,7 @@ from slmbench.analyse.outliers import OUTLIER_RULE
 from slmbench.errors import UsageError
 from slmbench.show import alt, parts, theme
 from slmbench.show.compare_plots import acceleration, per_prompt, ratios
+from slmbench.show.race_plot import race
 from slmbench.show.reply_plots import token_timeline
 from slmbench.show.traffic_plots import concurrency_curve
 
@@ -141,7 +142,7 @@ KINDS: dict[str, Callable[..., Axes]] = {
     draw.__name__: draw
     for draw in (
         *(latency_by_model, ecdf, speed, run_order, per_prompt),
-        *(token_timeline, concurrency_curve, ratios, acceleration),
+        *(token_timeline, concurrency_curve, ratios, acceleration, race),
     )
 }
 

@@ -90,7 +90,7 @@ def outcomes_by_model(outcomes: Mapping[str, Sequence[int]], ax: Axes | None = N
 
 
 def _models(ax: Axes, notes: Mapping[str, str]) -> None:
-    lines = ax.figure.get_figheight() * 72 * 0.66 / max(1, len(notes)) / (1.3 * parts.rc("font.size"))
+    lines = parts.height(ax) * 0.66 / max(1, len(notes)) / (1.3 * parts.rc("font.size"))
     parts.rows(ax, [parts.with_note(model, note, parts.width(ax), lines) for model, note in notes.items()])
 
 

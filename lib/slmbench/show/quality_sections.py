@@ -147,9 +147,9 @@ def section(scores: Sequence[Score], plan: Mapping[str, Any], shown: str = "") -
     found = means.by_model(frame, weights(plan))
     blocks = [text.table(mean_table(found))] if len(found) else []
     blocks += [shown] if shown else []
-    blocks.append(_list(differences(frame)))
+    blocks.append(text.bullets(differences(frame)))
     between = agreement.between(frame)
-    blocks.append(_list([*between["sentence"], *ticked(frame), *unusable(scores)]))
+    blocks.append(text.bullets([*between["sentence"], *ticked(frame), *unusable(scores)]))
     apart = furthest(frame)
     if len(apart):
         blocks += ["Where raters are furthest apart:", text.table(apart)]
@@ -159,17 +159,13 @@ def section(scores: Sequence[Score], plan: Mapping[str, Any], shown: str = "") -
     order = ranking.ranking(frame)
     if len(order):
         consistency = ranking.consistency(frame)
-        blocks.append(_list([ranking.sentence(order), *consistency["sentence"]]))
+        blocks.append(text.bullets([ranking.sentence(order), *consistency["sentence"]]))
     return [*filter(None, blocks), OPINIONS]
 
 
 def told(lines: Iterable[str]) -> str:
     """Sentences for a notebook or a terminal, each in lines of at most 100 characters."""
     return "\n".join(textwrap.fill(text.plain(line), 100, subsequent_indent="  ") for line in lines)
-
-
-def _list(lines: Sequence[str] | Iterator[str]) -> str:
-    return "\n".join(f"- {text.markdown(line)}" for line in lines)
 
 
 def chart(scores: Sequence[Score], summary: pd.DataFrame, plan: Mapping[str, Any], column: str = "decode_tps"):

@@ -222,7 +222,7 @@ def markdown(
     points, _ = quality_sections.chart(scores, whole, plan)
     alone = f"![{text.markdown(speed_quality.words(points))}]({quality_sections.CHART}.png)" if len(points) else ""
     parts = {
-        "# Benchmark report": [*(choosing_section.verdict(*choice) if choice else []), *verdicts, remarks],
+        "# Benchmark report": [*(choosing_section.verdict(choice[1]) if choice else []), *verdicts, remarks],
         "## Comparison": _tables(frame, resources, entries),
         "### Model against model": findings.comparison(frame),
         "## Highlights": highlights.section(leaders),

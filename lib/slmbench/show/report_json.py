@@ -21,7 +21,6 @@ The schema, slmbench-report/1; fields may be added under this name, and none is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +33,7 @@ from slmbench.show.findings import METRICS
 from slmbench.show.levels import levels, only
 from slmbench.show.verdict import headline
 from slmbench.show.web import words
+from slmbench.store.files import without_nan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,17 +109,6 @@ def _not_measured(summary: pd.DataFrame) -> list[dict[str, Any]]:
         }
         for line in sections.lost(summary).to_dict("records")
     ]
-
-
-def without_nan(value: Any) -> Any:
-    """The same of plain values that JSON has: None for NaN and infinity, numpy's numbers as Python's."""
-    if isinstance(value, Mapping):
-        return {str(key): without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [without_nan(inner) for inner in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def as_bytes(value: Mapping[str, Any]) -> bytes:

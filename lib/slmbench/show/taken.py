@@ -53,7 +53,7 @@ def footprint(
     worked = [_worked(record) for record in taken if record.get("work_tokens")]
     blocks += [WORK, text.table(pd.DataFrame(worked).dropna(axis="columns", how="all"))] if worked else []
     said = list(acceleration(plan, machine, resources))
-    blocks += ["\n".join(f"- {text.markdown(line)}" for line in said)] if said else []
+    blocks += [text.bullets(said)] if said else []
     known = [
         {
             "Model": model,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ def number(value: Any) -> str:
         return f"{value:,.0f}"
     decimals = 2 - math.floor(math.log10(abs(value)))
     return f"{value:.{decimals}f}"
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """Plain sentences as a Markdown list; "" without any."""
+    return "\n".join(f"- {markdown(line)}" for line in lines)
 
 
 def table(frame: pd.DataFrame) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import math
@@ -24,11 +25,12 @@ NORMAL_SIZE = (8.0, 4.5)  # inches
 PROJECTOR_SIZE = (12.0, 6.75)  # inches: 1200 x 675 px
 PROJECTOR_POINTS = 18.0
 
-# Okabe and Ito's colours for every kind of colour vision, without black and the yellow that white swallows;
-# the dark set has the same hues, lightened where they sink into the background.
+# Okabe and Ito's hues for every kind of colour vision, without black and the yellow that white swallows, darkened or
+# lightened until each stands out from its ground by 3 : 1 (WCAG 2.2, 1.4.11), also the thin line of a median, and the
+# next in the cycle can be told from it without red, green or blue cones: tests/show/test_contrast.py has the bounds.
 CYCLES = {
-    "light": ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666", "#7A3E9D"),
-    "dark": ("#56B4E9", "#F5793A", "#2CC79B", "#E08FC0", "#E69F00", "#9AD0F5", "#BBBBBB", "#F0E442"),
+    "light": ("#0072B2", "#D55E00", "#009E73", "#C871A1", "#7F5800", "#1D99DF", "#666666", "#5B2E76"),
+    "dark": ("#56B4E9", "#F5793A", "#2CC79B", "#DA6CAF", "#F2A700", "#9AD0F5", "#BBBBBB", "#F0E442"),
 }
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
@@ -85,10 +87,23 @@ def params(theme: str = "light", scale: str = "normal") -> dict[str, object]:
 
 
 def use(theme: str = "light", scale: str = "normal") -> AbstractContextManager:
-    """The settings of `params` inside a `with` block; nothing outside it changes."""
+    """The settings of `params` inside a `with` block; nothing outside it changes.
+
+    Nothing at all where they are in force already: matplotlib's settings are the process's, and a thread that sets
+    and restores them would undo what another one has set meanwhile.
+    """
     import matplotlib
 
-    return matplotlib.rc_context(params(theme, scale))
+    wanted = matplotlib.RcParams(params(theme, scale))  # values in the form that matplotlib keeps them in
+    if all(matplotlib.rcParams[name] == value for name, value in wanted.items()):
+        return contextlib.nullcontext()
+    return matplotlib.rc_context(wanted)
+
+
+def size_px(scale: str) -> tuple[int, int]:
+    """Width and height of a picture, in pixels. scale: as for `params`."""
+    width, height = PROJECTOR_SIZE if scale == "projector" else NORMAL_SIZE
+    return round(width * DPI), round(height * DPI)
 
 
 def apply(theme: str = "light", scale: str = "normal") -> None:

@@ -12,6 +12,7 @@ from slmbench.analyse.choose import Choice
 from slmbench.config.selection import DIMENSIONS, Selection
 from slmbench.show import choice as telling, choice_plots, theme as looks
 from slmbench.show.quality_sections import told
+from slmbench.show.stage import Stage
 
 MOST, STEP = 10.0, 0.5
 ALL_ZERO = "All weights are 0: give at least one of them some."
@@ -33,7 +34,7 @@ class Weighing(widgets.VBox):
         self._sliders = {name: self._slider(name, selection.weights.get(name, 0)) for name in DIMENSIONS}
         self._words = widgets.VBox([])  # a label a line: labels take no HTML, and can be read in every theme
         self._words.add_class("slmbench-choice")
-        self._picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", align_self="flex-start"))
+        self._picture = Stage("What the weights come to", look=theme, scale=scale)
         super().__init__([*self._sliders.values(), self._words, self._picture])
         self._show()
 
@@ -64,10 +65,13 @@ class Weighing(widgets.VBox):
         self._show()
 
     def _show(self) -> None:
-        self._picture.layout.visibility = "visible"
         self._say(told(telling.sentences(self.choice)[:SENTENCES]))
-        with looks.use(*self._look):
-            self._picture.value = looks.png(choice_plots.profile(self.choice).figure)
+        self._picture.layout.visibility = "visible" if self.choice.winner else "hidden"
+        if self.choice.winner:
+            with looks.use(*self._look):
+                figure = choice_plots.profile(self.choice).figure
+                size = [round(side) for side in figure.bbox.size]
+                self._picture.show(looks.png(figure), alt=choice_plots.profile_words(self.choice), size=size)
 
     def _say(self, text: str) -> None:
         size = "20px" if self._look[1] == "projector" else "14px"
