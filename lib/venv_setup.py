@@ -241,6 +241,7 @@ class Venv:
         flags = ["install", "--no-input", "--no-deps"]
         if part == OWN:
             self.step([*pip, *flags, "--no-index", "--no-build-isolation", "--editable", "."], lock)
+            self.step([self.python, "-m", "compileall", "-q", "lib/slmbench"], lock)  # pip does so with others only
             return
         text = (self.here / part).read_text(encoding="utf-8")
         flags += ["--require-hashes", "--only-binary", ":all:", "--requirement"]

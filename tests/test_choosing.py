@@ -7,7 +7,7 @@ import pytest
 from slmbench import choosing, config, paths, routing, store
 from slmbench.errors import UsageError
 from slmbench.quality.items import items
-from slmbench.quality.runs import to_judge
+from slmbench.quality.runs import working_copy
 from slmbench.quality.scores import HUMAN, save, score_of
 from slmbench.show import choice as telling
 from support.judged import run_with
@@ -15,7 +15,7 @@ from support.judged import run_with
 
 @pytest.fixture
 def quality(tmp_path):
-    return to_judge(paths.QUALITY, tmp_path)
+    return working_copy(paths.QUALITY, tmp_path)
 
 
 def test_the_shipped_run_with_its_scores(quality):
@@ -54,7 +54,8 @@ def test_what_is_kept_is_strict_json_and_is_what_the_report_tells_of_later(quali
 
 
 def test_scores_that_come_later_change_the_choice(tmp_path):
-    replies = {(m, f"p{i}"): {"text": f"{m} {i}", "latency": 1.0 + (m == "b")} for i in range(8) for m in "ab"}
+    reply = {"number": 0}  # the same round of both, so that they have requests in common
+    replies = {(m, f"p{i}"): reply | {"text": f"{m} {i}", "latency": 1.0 + (m == "b")} for i in range(8) for m in "ab"}
     folder = run_with(tmp_path / "run", replies)
     assert choosing.decide(choosing.evidence(folder)).choice.winner == "a"
     liked = {"a": 1, "b": 5}

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from supply.locks import ASKED, LOCKS, ROOT, pins, project, requirements
+from supply.locks import ASKED, LOCKS, ROOT, extra, pins, project, requirements
 
 LIB = ROOT / "lib" / "slmbench"
 EVERYONE = {"errors", "paths", "secret"}
@@ -35,7 +35,7 @@ ROOMS = {  # room of lib/slmbench: the rooms that it may import, besides `EVERYO
     "analyse": {"records"},
     "measure": {"records", "config", "store", "machine", "analyse"},
     "calibrate": {"records", "machine", "measure", "truth"},
-    "quality": {"records", "config", "store"},
+    "quality": {"records", "config", "store", "analyse"},
     "show": {"records", "config", "store", "machine", "models", "measure", "analyse", "quality", "calibrate"},
     "parameters": {"config"},
     "doctor": {"config", "machine", "models", "endpoint"},
@@ -45,10 +45,11 @@ ROOMS = {  # room of lib/slmbench: the rooms that it may import, besides `EVERYO
     "routing": {"config", "analyse", "store"},
     "choosing": {"config", "store", "analyse", "quality", "routing", "runner"},
     "judging": {"config", "store", "models", "endpoint", "quality"},
-    "fleet": {"config", "store", "measure", "endpoint"},
+    "board": {"config", "store", "parameters"},
+    "fleet": {"records", "config", "store", "machine", "runner"},
 }
 ROOMS["cli"] = {*ROOMS}
-TOOLS = {"hatchling", "jupyterlab", "pip"}  # in requirements.txt, and not imported by the library
+TOOLS = {"hatchling", "jupyterlab", "pip", "voila"}  # in requirements.txt, and not imported by the library
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 sources = sorted(LIB.rglob("*.py"))
@@ -91,6 +92,26 @@ def test_rooms_import_only_what_the_table_allows(path):
     assert rooms - {room, "__version__"} - EVERYONE - ROOMS[room] == set()
 
 
+def test_the_extras_are_no_part_of_what_everybody_needs():
+    """Their rooms are imported where a command asks for them, after it has looked whether they are there."""
+    for path in sources:
+        if room_of(path) != "fleet":
+            above = {n for node in tree(path).body for n in imported(ast.Module([node], [])) if is_import(node)}
+            assert not any(n.startswith("slmbench.fleet") for n in above), name(path)
+
+
+def test_the_tests_have_the_fleets_extra_as_it_is():
+    asked = requirements("tests/requirements.txt")
+    for package, wanted in extra("fleet").items():
+        assert package not in asked or {*map(str, asked[package])} == {*map(str, wanted)}
+        here = [pin.version for pin in pins() if pin.name == package]
+        assert len(here) == len(wanted) and all(any(r.specifier.contains(v) for v in here) for r in wanted)
+
+
+def is_import(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Import | ast.ImportFrom)
+
+
 def test_show_is_imported_by_the_command_line_only():
     importers = {room_of(p) for p in sources if any(n.startswith("slmbench.show") for n in imported(tree(p)))}
     assert importers <= {"show", "cli"}
@@ -104,7 +125,8 @@ def test_one_file_imports_the_runtimes_package():
 @pytest.mark.parametrize("path", sources, ids=name)
 def test_the_library_imports_what_it_declares(path):
     foreign = {n.split(".")[0] for n in imported(tree(path))} - sys.stdlib_module_names - {"slmbench"}
-    undeclared = {n for n in foreign if not owners().get(n, set()) & project().keys()}
+    declared = project().keys() | extra(room_of(path)).keys()  # a room may have an extra of its own
+    undeclared = {n for n in foreign if not owners().get(n, set()) & declared}
     assert undeclared == set(), "add it to pyproject.toml and requirements.txt"
 
 
@@ -125,13 +147,13 @@ def test_files_stay_readable(path):
 def test_requirements_hold_the_projects_dependencies_and_the_tools():
     assert (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()[-1] == "-e ."
     wanted = requirements("requirements.txt")
-    assert {n: str(r) for n, r in wanted.items() if n not in TOOLS} == {n: str(r) for n, r in project().items()}
+    assert {n: r for n, r in wanted.items() if n not in TOOLS} == project()
     assert wanted.keys() >= TOOLS
 
 
 @pytest.mark.parametrize("path", ASKED)
 def test_requirements_are_bounded_on_both_sides(path):
-    for requirement in requirements(path).values():
+    for requirement in (line for lines in requirements(path).values() for line in lines):
         operators = sorted(s.operator for s in requirement.specifier)
         assert operators in (["<", ">="], ["=="]), str(requirement)
 
@@ -145,14 +167,17 @@ def test_locks_hold_hashes_and_no_address(path):
 
 
 @pytest.mark.parametrize("version", PYTHONS)
+@pytest.mark.parametrize("machine", [("linux", "x86_64"), ("darwin", "arm64"), ("win32", "AMD64"), ("win32", "ARM64")])
 @pytest.mark.parametrize(("lock", "asked"), list(zip(LOCKS, ASKED, strict=True)))
-def test_locks_pin_what_is_asked_for(lock, asked, version):
+def test_locks_pin_what_is_asked_for(lock, asked, machine, version):
     at = {"python_version": version, "python_full_version": f"{version}.3"}
+    at |= {"sys_platform": machine[0], "platform_machine": machine[1]}
     pinned = [pin for pin in pins(lock) if pin.marker is None or pin.marker.evaluate(at)]
-    for package, requirement in requirements(asked).items():
+    for package, lines in requirements(asked).items():
+        [wanted] = [line for line in lines if line.marker is None or line.marker.evaluate(at)]
         here = [pin for pin in pinned if pin.name == package]
         assert len(here) == 1, package
-        assert requirement.specifier.contains(Version(here[0].version)), str(here[0])
+        assert wanted.specifier.contains(Version(here[0].version)), str(here[0])
 
 
 def test_both_locks_agree():
@@ -160,6 +185,11 @@ def test_both_locks_agree():
     shared = {name for name, _ in run} & {name for name, _ in tests}
     assert {"packaging", "traitlets"} <= shared
     assert {(name, version) for name, version in tests if name in shared} <= run
+
+
+def test_what_is_left_out_is_in_no_lock():
+    left_out = requirements("tests/supply/excluded.txt").keys()
+    assert left_out and not {pin.name for pin in pins()} & left_out
 
 
 def test_gitignore_leaves_the_library_alone():

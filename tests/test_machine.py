@@ -104,3 +104,15 @@ def test_battery(monkeypatch, plugged, expected):
     assert machine._on_battery() is expected
     monkeypatch.setattr(psutil, "sensors_battery", lambda: None, raising=False)
     assert machine._on_battery() is None
+
+
+def test_in_what_two_machines_differ():
+    one = {"a": 1, "b": {"c": [1], "d": {"x": 1}}, "e": {"f": 1}, "pid": 1}
+    other = {"a": 2, "b": {"c": [2], "d": {"x": 2}}, "e": 3, "pid": 2}
+    assert list(machine.differences(one, other)) == [
+        "a: 1 -> 2",
+        "b c: [1] -> [2]",
+        "b d x: 1 -> 2",
+        'e: {"f": 1} -> 3',
+    ]
+    assert list(machine.differences(one, one)) == list(machine.differences({}, one)) == []

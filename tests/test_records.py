@@ -32,7 +32,7 @@ def test_the_columns_are_those_of_the_run_folder():
     expected = """run cell attempt phase order model model_id device execution_provider prompt_id round load_index
         concurrency started_at intended_at status error connect_s ttft_s ttfa_s latency_s chunk_s chunk_chars
         chunk_channel prompt_tokens output_tokens token_source cached_tokens finish_reason text reasoning_text
-        text_sha256 client_lag_s host_cpu_pct flags"""
+        text_sha256 client_lag_s host_cpu_pct flags station"""
     assert set(COLUMNS) == set(expected.split())
     assert len(COLUMNS) == len(set(COLUMNS))
     assert STATUSES[0] == OK

@@ -13,7 +13,7 @@ from slmbench import config, routing, runner, store
 from slmbench.analyse import candidates, choose, cost, saving
 from slmbench.errors import UsageError
 from slmbench.quality import means, scores
-from slmbench.store.files import write_json
+from slmbench.store.files import without_nan, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,20 +107,21 @@ def keep(folder: Path, decision: Decision) -> list[Path]:
 def plain(decision: Decision) -> dict[str, Any]:
     """A decision as JSON values; None where there is no number."""
     choice = decision.choice
-    return {
+    value = {
         "winner": choice.winner,
         "weights": dict(choice.weights),
         "left_out": list(choice.left_out),
-        "models": _records(choice.table),
-        "limits": _records(choice.limits),
-        "rivals": _records(choice.rivals),
-        "turns": _records(choice.turns),
+        "models": choice.table.to_dict("records"),
+        "limits": choice.limits.to_dict("records"),
+        "rivals": choice.rivals.to_dict("records"),
+        "turns": choice.turns.to_dict("records"),
         "outside": {model: list(names) for model, names in choice.outside.items()},
-        "costs": _records(decision.costs),
+        "costs": decision.costs.to_dict("records"),
         "currency": decision.selection.cost.get("currency"),
         "routes": dict(decision.routes),
-        "saving": None if decision.saving is None else {n: _plain(v) for n, v in decision.saving._asdict().items()},
+        "saving": decision.saving and decision.saving._asdict(),
     }
+    return without_nan(value)
 
 
 def sizes(found: Evidence, pair: str = "") -> tuple[str, str] | None:
@@ -142,14 +143,3 @@ def sizes(found: Evidence, pair: str = "") -> tuple[str, str] | None:
     big = saving.biggest(table)
     rest = table[(table["note"] == "") & (table["model"] != big)]
     return str(rest.sort_values(["parameters_m", "disk_mb", "memory_mb"], kind="stable")["model"].iloc[0]), big
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{name: _plain(value) for name, value in line.items()} for line in table.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:
-    value = value.item() if hasattr(value, "item") else value
-    if isinstance(value, float):
-        return value if abs(value) < float("inf") else None  # NaN and infinity are no JSON
-    return list(value) if isinstance(value, tuple) else value

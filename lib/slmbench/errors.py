@@ -39,6 +39,10 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM: all that Ctrl-C sees to is seen to (exit code 143)."""
 
 
+class Stopped(KeyboardInterrupt):
+    """Somebody asked for the end, between two requests; what is thrown into a generator of rows then."""
+
+
 def terminate(*_: object) -> None:
     """What SIGTERM calls. raises: Terminated."""
     raise Terminated

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import psutil
 
 MB = 1e6
+PASSING = ("memory_available_mb", "pid", "url", "source")  # facts that differ between any two runs
 PACKAGES = (
     "slmbench",
     "foundry-local-sdk",
@@ -46,6 +49,27 @@ def facts() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": packages(),
     }
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    """In what two machines differ, as `name: one -> other`; what is not told by both is left out.
+
+    one, other: from `facts`, or what a machine.json holds.
+
+    >>> list(differences({"cpu": "M3", "packages": {"numpy": "1"}}, {"cpu": "M3", "packages": {"numpy": "2"}}))
+    ['packages numpy: 1 -> 2']
+    """
+    for name in one:
+        if name not in other or name in PASSING or one[name] == other[name]:
+            continue
+        if isinstance(one[name], dict) and isinstance(other[name], dict):
+            yield from differences(one[name], other[name], f"{within}{name} ")
+        else:
+            yield f"{within}{name}: {_said(one[name])} -> {_said(other[name])}"
+
+
+def _said(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def packages(names: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:

@@ -24,17 +24,20 @@ AUTO = "auto"
 _KINDS: Mapping[str, str] = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 
 
-def check(inputs: Sequence[str], values: Mapping[str, Any], **choices: Sequence[str] | range) -> None:
+def check(inputs: Sequence[str], values: Mapping[str, Any], **choices: Sequence[str] | range | None) -> None:
     """Hold a notebook's parameters to what its parameters cell says of them.
 
     inputs: the source of every cell run so far (IPython's `In`). values: the notebook's names (`globals()`).
-    choices: of a parameter that is one of a few words, these; of a whole number, the range it lies in.
+    choices: of a parameter that is one of a few words, these; of a whole number, the range it lies in; None where
+        whoever is called with it judges it.
     raises: UsageError that names the parameter, with what was found and what was expected; for an unknown one as
         `refuse_unknown`.
     """
     refuse_unknown(inputs)
     for name, (kind, default) in _declared(inputs).items():
         if name not in values or kind is None or (name in NAMES and kind == "string"):
+            continue
+        if name in choices and choices[name] is None:
             continue
         value, definition = values[name], {"type": kind}
         if isinstance(within := choices.get(name), range):

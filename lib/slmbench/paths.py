@@ -28,6 +28,12 @@ def data_file(name: str) -> Path:
     return packaged if packaged.exists() else Path(__file__).parents[2] / "data" / name
 
 
+def notebook(name: str) -> Path:
+    """A notebook that a command shows: in the package in a wheel, in `notebooks/` of the clone otherwise."""
+    packaged = Path(__file__).parent / "notebooks" / name
+    return packaged if packaged.exists() else Path(__file__).parents[2] / "notebooks" / name
+
+
 def run_folder(name: Path | str) -> Path:
     """A run by its name: `example` and `quality` are those that ship with the kit, anything else a folder's path."""
     if name in (EXAMPLE, QUALITY):

@@ -73,6 +73,7 @@ class Row:
     client_lag_s: float | None = None
     host_cpu_pct: float | None = None
     flags: list[str] = field(default_factory=list)
+    station: str | None = None  # the chosen name of the machine, where a room of them was measured
 
     def to_json(self) -> str:
         """One line of strict JSON (no NaN, ASCII only), without the newline.

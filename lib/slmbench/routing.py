@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmbench.analyse.keeping import NO
-from slmbench.config.checking import check, in_file, nearest, schema
+from slmbench.config.checking import check, in_file, nearest
+from slmbench.config.models import capabilities
 from slmbench.config.reading import as_path, clean, read_json
 from slmbench.errors import KitError, UsageError
 
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 
 ROUTING = "routing.json"
 SCHEMA = "routing.schema.json"
-PRICES = {  # what "cheap" may be measured in: the first that is known of all models
-    "cpu_s_per_1k_tokens": "CPU seconds per 1,000 output tokens",
-    "s_per_1k_tokens": "seconds per 1,000 output tokens",
-}
 CURE = "slmbench choose RUN   (makes a new one)"
 
 
@@ -45,7 +42,8 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A model that may be asked. price: in the unit of the table's `cheap_by`; the smallest is asked first.
+    """A model that may be asked. price: what `cheap_by` says, the smallest is asked first: cpu_s_per_1k_tokens, CPU
+    seconds per 1,000 output tokens; or s_per_1k_tokens, 1,000 / decode speed.
 
     kept_out: limits that it does not keep to; such a model is never asked.
     """
@@ -168,11 +166,6 @@ class Router:
             failed[model] = "an empty reply"
         told = "; ".join(f"{model}: {clean(why, 120)}" for model, why in failed.items())
         raise NoRoute(f"every model failed. {told}", "slmbench probe   (asks each of them)")
-
-
-def capabilities() -> list[str]:
-    """The capabilities that models.json knows."""
-    return schema("models.schema.json")["definitions"]["entry"]["properties"]["capabilities"]["items"]["enum"]
 
 
 def _having(needs: Sequence[str]) -> list[str]:

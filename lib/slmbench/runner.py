@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from slmbench import config, machine, paths, store
 from slmbench.endpoint import Endpoint, Target, connect, resolve
-from slmbench.errors import KitError, NothingMeasured, UsageError
+from slmbench.errors import KitError, NothingMeasured, Stopped, UsageError
 from slmbench.measure import asks, bench
 from slmbench.records import OK, Row
 from slmbench.store import RunFolder
@@ -154,12 +154,13 @@ def measure(
     *,
     memory: bool = True,
     say: Callable[[str], None] = print,
+    begin: Callable[[asks.Ask], None] = lambda _: None,
 ) -> Iterator[Row]:
     """Memory and load time first (on the kit's own service), then the timed run; yields rows as they are kept.
 
     memory: False leaves the first part out. A model whose footprint is known in this folder is not
     measured again. say: is told of footprints, of a service that had to be started again, and of how to go on with
-    what is left.
+    what is left. begin: as for `bench.run`.
     raises: KitError where the run can't go on; it says what is kept, and how to go on.
     """
     if memory and endpoint.own:
@@ -172,7 +173,7 @@ def measure(
                 folder.append_resource(record)
                 say(_told(record))
     try:
-        yield from bench.run(list(targets), settings, endpoint, folder, headers=endpoint.headers, say=say)
+        yield from bench.run(list(targets), settings, endpoint, folder, headers=endpoint.headers, say=say, begin=begin)
     except store.StoreError:
         raise
     except KitError as e:
@@ -185,6 +186,29 @@ def measure(
     left = asks.timed_left(targets, settings, folder.finished)
     if left:
         say(f"{left} timed requests failed or were left out. To go on with them: {folder.resume_command}")
+
+
+def rows(
+    settings: config.Settings,
+    endpoint: Endpoint,
+    targets: Sequence[Target],
+    *,
+    out: Path | str | None = None,
+    resume: bool = False,
+    models_file: config.ModelsFile | None = None,
+    **how: Any,
+) -> Generator[Row, None, store.Run]:
+    """A run folder from its making to its closing, for whoever takes the rows one by one; nothing happens before that.
+
+    out, resume, models_file: as for `open_run`; how: as for `measure`. An `errors.Stopped` thrown into it ends it
+    after the present row.
+    returns: the run folder, read, also of a run that was stopped. raises: as those two.
+    """
+    with open_run(settings, endpoint, targets, out=out, resume=resume, models_file=models_file) as folder:
+        how.get("say", print)(f"Run folder: {folder.path}")
+        with contextlib.suppress(Stopped):
+            yield from measure(settings, endpoint, targets, folder, **how)
+    return store.read(folder.path)
 
 
 def run(

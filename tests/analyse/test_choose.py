@@ -137,3 +137,10 @@ def test_the_front_is_of_all_that_was_measured_whatever_counts():
         "good": "",
         "worse": "quick",
     }  # good has the smallest files, which count for nothing here
+
+
+def test_where_nothing_that_counts_was_measured_there_is_no_choice():
+    models = candidates({"quick": {**QUICK, "quality": None}, "good": {**GOOD, "quality": None}})
+    choice = choose(models, {"quality": 1}, {})
+    assert (choice.winner, choice.left_out, choice.weights) == (None, ("quality",), {})
+    assert list(choice.table["reasons"]) == [["nothing that counts was measured"]] * 2

@@ -63,7 +63,7 @@ def test_without_any_spread():
     assert verdict(0.0, 0.01, 0.1, se=0.0) == ["tie", "tie", "slower"]
 
 
-def test_nothing_to_judge_counts_for_nothing():
+def test_nothing_working_copy_counts_for_nothing():
     found = decide.judge(np.array([0.1, 0.1]), np.array([0.04, np.nan]), np.array([19, np.nan]))
     assert list(found["verdict"]) == ["slower", "can't tell"]
     assert found["p_holm"][0] == found["p"][0]

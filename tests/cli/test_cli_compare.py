@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from slmbench import config, store
-from slmbench.cli import compare
 from slmbench.records import Row
 
 PROMPTS = ("p1", "p2")
@@ -123,13 +122,6 @@ def test_an_unknown_metric_is_refused_with_the_nearest(slmbench, written):
     ended = slmbench("compare", written("x"), written("y"), "--metric", "latncy_s")
     assert ended.code == 2
     assert "unknown metric 'latncy_s'; did you mean latency_s?" in ended.err and "decode_tps" in ended.err
-
-
-def test_facts_of_machines():
-    one = {"a": 1, "b": {"c": [1], "d": None}, "e": {"f": 1}, "pid": 1}
-    other = {"a": 2, "b": {"c": [2], "d": None}, "e": 3, "pid": 2}
-    assert list(compare.facts(one, other)) == ["a: 1 -> 2", "b c: [1] -> [2]", 'e: {"f": 1} -> 3']
-    assert list(compare.facts(one, one)) == list(compare.facts({}, one)) == []
 
 
 def test_what_a_model_is_called_does_not_command_the_terminal(slmbench, written):

@@ -36,7 +36,8 @@ def test_a_real_run(slmbench, tmp_path):
     asked = [r for r in run.rows if r.prompt_id]
     assert [r.phase for r in asked] == ["warmup", *["timed"] * 4]
     for row in asked:
-        assert (row.status, row.error, row.flags) == ("ok", None, [])
+        assert (row.status, row.error) == ("ok", None)
+        assert {*row.flags} <= {"client_bound"}  # rightly there, if the machine is busy with other tests
         assert (row.device, row.execution_provider, row.token_source) == ("cpu", "CPUExecutionProvider", "server")
         assert 0 < row.output_tokens <= 16 and row.prompt_tokens > 10
         assert 0 < row.ttft_s <= row.latency_s and row.finish_reason in ("length", "stop")

@@ -12,7 +12,12 @@ from support.killing import finished, kept, kill_again_and_again, start, twice
 from support.tiny import service_with_tiny
 
 FEW, MANY = 10, 100
+CROSSED = (4, "SIGINT"), (1, "SIGTERM")
 kills = pytest.mark.parametrize("kills", [FEW, pytest.param(MANY, marks=pytest.mark.soak)])
+asked_to_end = pytest.mark.parametrize(
+    ("streams", "name"),
+    [(1, "SIGINT"), (4, "SIGTERM"), *(pytest.param(*one, marks=pytest.mark.soak) for one in CROSSED)],
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +47,7 @@ def test_kill_9(tiny, tmp_path, kills, streams, fault):
 @pytest.mark.fault
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize("streams", [1, 4])
+@asked_to_end
 def test_signals_that_ask_it_to_end(tiny, tmp_path, name, streams, fault):
     given = plan(tiny, 60, concurrency=streams)
     found = kill_again_and_again(tmp_path / "run", given, 4, seed=2, how=getattr(signal, name))
@@ -56,8 +60,7 @@ def test_signals_that_ask_it_to_end(tiny, tmp_path, name, streams, fault):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize("streams", [1, 4])
+@asked_to_end
 def test_what_is_under_way_then_has_a_row(tmp_path, name, streams):
     """Replies take half a second, so that some are under way; every request that the server saw is a row."""
     slow = truth.Schedule(ttft_s=0.1, gap_s=0.02, tokens=20)

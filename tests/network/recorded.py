@@ -8,12 +8,15 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+SLMBENCH = (sys.executable, "-m", "slmbench.cli")
 CALLS = ("connect", "sendto", "sendmsg", "sendmmsg", "bind")
 STRACE = ("strace", "-f", "-qq", "-s", "0", "-e", "signal=none", "-e", f"trace={','.join(CALLS)}")  # no contents
 DNS = (53, 853, 5353, 5355)  # plain, over TLS, and the two ways to ask the neighbours
@@ -99,6 +102,17 @@ def _is_loopback(address: str) -> bool:
     except ValueError:
         return False
     return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+
+
+def in_turn(*commands: Sequence[str]) -> list[str]:
+    """A script that runs them until one fails; the kit's service is ended in any case, or the recording would not."""
+    lines = ["set -e", f"trap {shlex.quote(shlex.join([*SLMBENCH, 'stop']))} EXIT", *map(shlex.join, commands)]
+    return ["sh", "-c", "\n".join(lines)]
+
+
+def ports(calls: Iterable[Call], name: str) -> set[int]:
+    """Of the internet's first family, in calls of that name."""
+    return {c.port for c in calls if c.name == name and c.family == "INET" and c.port}
 
 
 def recorded(

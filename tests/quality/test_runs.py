@@ -18,11 +18,11 @@ SHIPPED = paths.run_folder(paths.QUALITY)
 
 def test_a_copy_is_made_once_and_what_ships_stays_as_it_is(tmp_path):
     before = {path.name: path.stat().st_mtime_ns for path in SHIPPED.iterdir()}
-    copy = runs.to_judge(root=tmp_path / "runs")
+    copy = runs.working_copy(root=tmp_path / "runs")
     assert {path.name for path in copy.iterdir()} == set(runs.COPIED) <= before.keys()
     [first, *_] = items.items(store.read(copy))
     scores.save(copy, [scores.score_of(first, scores.HUMAN, "Ana", score=3)])
-    assert runs.to_judge(root=tmp_path / "runs") == copy
+    assert runs.working_copy(root=tmp_path / "runs") == copy
     assert any(score.annotator == "Ana" for score in scores.read_scores(copy))
     assert {path.name: path.stat().st_mtime_ns for path in SHIPPED.iterdir()} == before
     assert [path.name for path in copy.parent.iterdir()] == [copy.name]
@@ -30,7 +30,7 @@ def test_a_copy_is_made_once_and_what_ships_stays_as_it_is(tmp_path):
 
 def test_two_notebooks_that_copy_at_once_share_the_copy(tmp_path):
     found = []
-    threads = [threading.Thread(target=lambda: found.append(runs.to_judge(root=tmp_path))) for _ in range(6)]
+    threads = [threading.Thread(target=lambda: found.append(runs.working_copy(root=tmp_path))) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -41,16 +41,16 @@ def test_two_notebooks_that_copy_at_once_share_the_copy(tmp_path):
 
 def test_a_run_of_ones_own_is_taken_where_it_is(tmp_path):
     folder = run_with(tmp_path / "mine", {("a", "p"): "x"})
-    assert runs.to_judge(folder) == folder
+    assert runs.working_copy(folder) == folder
     with pytest.raises(StoreError, match="does not exist"):
-        runs.to_judge(tmp_path / "none")
+        runs.working_copy(tmp_path / "none")
 
 
 def test_a_place_that_can_not_be_written_is_told(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("x")
     with pytest.raises(StoreError, match="can't be written"):
-        runs.to_judge(root=blocked)
+        runs.working_copy(root=blocked)
 
 
 def test_what_ships_is_as_its_readme_says():

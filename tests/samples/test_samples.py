@@ -141,15 +141,17 @@ def test_a_bad_variable_is_named(tmp_path):
 
 @pytest.mark.timeout(180)
 def test_the_grid_merges_its_runs_and_takes_up_where_it_was(tiny_home, tmp_path):  # noqa: ARG001
-    grid = ("--models", "tiny-a", "--max-tokens", "4,8", "--out", "grid")
+    (tmp_path / "one.txt").write_text("Hi\n", encoding="utf-8")
+    same = ("--models", "tiny-a", "--prompts", "one.txt", "--out", "grid")
+    grid = (*same, "--max-tokens", "4,8")
     done = run("session03/rerun_grid.py", *grid, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     merged = pd.read_csv(tmp_path / "grid" / "merged.csv")
     assert list(merged.max_tokens) == [4, 8]
-    assert list(merged.n_ok) == [4, 4]
+    assert list(merged.n_ok) == [1, 1]
     again = run("session03/rerun_grid.py", *grid, cwd=tmp_path)
     assert again.stdout.count("finished before") == 2
-    fewer = run("session03/rerun_grid.py", "--models", "tiny-a", "--max-tokens", "8", "--out", "grid", cwd=tmp_path)
+    fewer = run("session03/rerun_grid.py", *same, "--max-tokens", "8", cwd=tmp_path)
     assert fewer.stdout.count("finished before") == 1, fewer.stderr
     merged = pd.read_csv(tmp_path / "grid" / "merged.csv")
     assert list(zip(merged.model, merged.max_tokens, strict=True)) == [("tiny-a", 8)]  # only what was asked for

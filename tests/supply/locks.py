@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement
@@ -47,13 +49,28 @@ def pins(*paths: str) -> list[Pin]:
     return [pin for path in paths or LOCKS for pin in pins_in((ROOT / path).read_text(encoding="utf-8"))]
 
 
-def requirements(path: str) -> dict[str, Requirement]:
-    """{package: what a requirements.txt asks for}."""
+def requirements(path: str) -> dict[str, list[Requirement]]:
+    """{package: what a requirements.txt asks for}; several where it differs by platform."""
     lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
-    return {canonicalize_name(r.name): r for r in map(Requirement, (line for line in lines if line[0] not in "-#"))}
+    return _by_name(line for line in lines if line[0] not in "-#")
 
 
-def project() -> dict[str, Requirement]:
+def project() -> dict[str, list[Requirement]]:
     """{package: what pyproject.toml asks for}."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    return {canonicalize_name(r.name): r for r in map(Requirement, tomllib.loads(text)["project"]["dependencies"])}
+    return _by_name(_pyproject()["dependencies"])
+
+
+def extra(name: str) -> dict[str, list[Requirement]]:
+    """{package: what an extra of pyproject.toml asks for}; {} if there is no such extra."""
+    return _by_name(_pyproject()["optional-dependencies"].get(name, []))
+
+
+def _by_name(lines: Iterable[str]) -> dict[str, list[Requirement]]:
+    found: dict[str, list[Requirement]] = {}
+    for requirement in map(Requirement, lines):
+        found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    return found
+
+
+def _pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

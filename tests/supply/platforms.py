@@ -75,7 +75,7 @@ def with_wheels(target: Target, locked: Sequence[Pin]) -> tuple[dict[str, Found]
 
 def asked() -> str:
     """What requirements.txt and that of the tests ask for. (slmbench asks for no more: tests/test_house.py.)"""
-    return "\n".join(str(requirement) for path in ASKED for requirement in requirements(path).values())
+    return "\n".join(str(line) for path in ASKED for lines in requirements(path).values() for line in lines)
 
 
 def constraints() -> list[str]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 ROOT = Path(__file__).parents[2]
+EXCLUDED = ROOT / "tests/supply/excluded.txt"
 UV = find_uv_bin()  # once, here: it is not safe in several threads
 PATIENCE_S = 300
 REFUSED = re.compile(r"Because (?:only )?([A-Za-z0-9][\w.-]*)==\S+ has no (?:usable )?wheels")
@@ -63,6 +64,7 @@ def resolve(target: Target, asked: Sequence[str | Path], *options: str | Path, g
     """{package: what uv finds}. asked: requirement files; "-" is the text `given`. raises: Unresolved."""
     command = [UV, "pip", "compile", *asked, "--format", "pylock.toml", "--only-binary", ":all:"]
     command += ["--python-platform", target.platform, "--python-version", target.python, "--python", sys.executable]
+    command += ["--excludes", EXCLUDED]
     done = run([*command, "--no-header", "--no-progress", *options], target.env, given)
     if done.returncode:
         refused = REFUSED.search(done.stderr)

@@ -15,10 +15,16 @@ from ruff import find_ruff_bin
 LIBRARY = [ROOT / "bootstrap.py", *(ROOT / "lib").rglob("*.py"), *(ROOT / "samples").rglob("*.py")]
 LIBRARY += (ROOT / "notebooks").glob("*.ipynb")
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-# What a test's file holds nevertheless, each with its reason. An entry that is no longer needed fails.
+# What a file holds nevertheless, each with its reason. An entry that is no longer needed fails.
 ALLOWED = {
+    "lib/slmbench/fleet/plain.py": {"pickle"},  # which it keeps from being read
+    "lib/slmbench/fleet/scheduler.py": {"probe.bind"},  # the room's port, at the address that the instructor names
+    "tests/fleet/test_fleet_hostile.py": {"pickle"},  # shows that it is refused
+    "tests/fleet/test_fleet_parts.py": {"pickle"},  # the same
+    "tests/support/hostile_station.py": {"builtins.eval"},  # what others must not do for it
     "tests/notebooks/test_distribution.py": {"builtins.exec", "builtins.compile"},  # run the notebook's own hints
     "tests/notebooks/test_choose_notebook.py": {"builtins.exec", "builtins.compile"},  # run the notebook's own hints
+    "tests/support/notebooks.py": {"builtins.exec", "builtins.compile"},  # run the notebooks' own cells
     "tests/notebooks/test_quality_notebook.py": {"builtins.exec", "builtins.compile"},  # run the notebook's own hints
     "tests/notebooks/test_papermill_parameters.py": {
         "builtins.exec",
@@ -45,7 +51,7 @@ def text(path: Path) -> str:
 
 @pytest.mark.parametrize("path", sorted(LIBRARY), ids=name)
 def test_the_library_the_samples_and_the_notebooks(path):
-    assert forbidden.found(text(path)) == []
+    assert {f.what for f in forbidden.found(text(path))} == ALLOWED.get(name(path), set())
 
 
 @pytest.mark.parametrize("path", TESTS, ids=name)

@@ -91,10 +91,11 @@ def test_building_slmbench_fetches_nothing(venv, monkeypatch, isolated):
         shutil.copy(ROOT / name, venv.here / name)
     shutil.copytree(ROOT / "lib", venv.here / "lib", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "data", venv.here / "data")
+    shutil.copytree(ROOT / "notebooks", venv.here / "notebooks")
     steps = []
     monkeypatch.setattr(venv_setup.Venv, "step", lambda _, command, *__: steps.append([str(word) for word in command]))
     venv.install(OWN, [sys.executable, "-m", "pip"], 0)
-    (command,) = steps
+    command, _ = steps
     command = [word for word in command if not isolated or word != "--no-build-isolation"]
     # looked at and built as far as its metadata, not installed: this Python's own slmbench stays
     done = subprocess.run([*command, "--dry-run"], cwd=venv.here, capture_output=True, text=True, check=False)

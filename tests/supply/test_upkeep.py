@@ -79,7 +79,7 @@ def test_rows_of_what_the_index_says():
     assert [row.name for row in made] == sorted(direct())
     assert {(row.pinned[0], row.newest[0], row.size, row.pure) for row in made} == {("1", "2", 10, True)}
     assert {row.name for row in made if row.purpose == "run"} == {*project()}
-    assert {row.name for row in made if row.purpose == "session"} == {"hatchling", "jupyterlab", "pip"}
+    assert {row.name for row in made if row.purpose == "session"} == {"hatchling", "jupyterlab", "pip", "voila"}
 
 
 def test_the_page_is_that_of_these_pins_and_licences():

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from slmbench import config, models, paths
-from slmbench.config.checking import did_you_mean, schema, shown
+from slmbench.config.checking import did_you_mean, shown
+from slmbench.config.models import capabilities
 from slmbench.config.reading import clean
 from slmbench.errors import UsageError
 from slmbench.models import disk
@@ -63,7 +64,7 @@ def refuse_taken(name: str, replace: bool) -> None:
 
 
 def refuse_tag(tag: Any) -> None:
-    known = schema("models.schema.json")["definitions"]["entry"]["properties"]["capabilities"]["items"]["enum"]
+    known = capabilities()
     if tag not in known:
         near = did_you_mean(str(tag), known)
         raise UsageError(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slmbench.analyse import stats
+from slmbench.analyse.intervals import half_width, weighted_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -170,19 +171,6 @@ def _quality(scores: pd.DataFrame, model: str, weights: Mapping[str, float]) -> 
     return dict(zip(names, (mean, low, high, len(own)), strict=True))
 
 
-def weighted_error(apart: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Standard error of a weighted mean, and its degrees of freedom. apart: from that mean, shape (n,); NaN below 6,
-    and without any spread, which would claim certainty. As `quality.means.by_model`."""
-    import numpy as np
-
-    total = weight.sum()
-    n = total**2 / (weight**2).sum()
-    if len(apart) < stats.MEDIAN_FROM or np.ptp(apart) < 1e-9:
-        return math.nan, math.nan
-    variance = (weight * apart**2).sum() / (total - total / n)
-    return float(np.sqrt(variance / n)), float(n - 1)
-
-
 def quality_error(candidates: Candidates, one: str, other: str) -> tuple[float, float, int]:
     """Of the logarithm of two models' ratio of mean scores, over the prompts that both were scored on: its standard
     error and degrees of freedom (NaN as `weighted_error`), and how many prompts these are.
@@ -198,12 +186,6 @@ def quality_error(candidates: Candidates, one: str, other: str) -> tuple[float, 
     x, y = (both[name].to_numpy(dtype=float) for name in (one, other))
     apart = x / np.average(x, weights=weight) - y / np.average(y, weights=weight)
     return *weighted_error(apart, weight), len(both)
-
-
-def half_width(error: float, free: float) -> float:
-    from scipy.stats import t
-
-    return float(t.ppf(0.975, free) * error) if not math.isnan(free) else math.nan
 
 
 def _why(line: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from slmbench.analyse.candidates import MORE_IS_BETTER, VALUES, Candidates, load_means, quality_error
-from slmbench.analyse.decide import judge
+from slmbench.analyse.decide import VERDICT_FROM, judge
 from slmbench.analyse.keeping import NO, kept
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def choose(candidates: Candidates, weights: Mapping[str, float], limits: Mapping
     total = sum(used.values())
     used = {name: weight / total for name, weight in used.items()}
     table = _shares(candidates, used, checked)
-    lined = table[table["admitted"] & table["score"].notna()].sort_values("score", ascending=False, kind="stable")
+    lined = table[table["admitted"]].sort_values("score", ascending=False, kind="stable")
     if lined.empty:
         rivals, turns = pd.DataFrame(columns=list(RIVALS)), pd.DataFrame(columns=list(TURNS))
         return Choice(None, used, left_out, table, checked, rivals, turns)
@@ -99,7 +99,7 @@ def _shares(candidates: Candidates, weights: Mapping[str, float], checked: pd.Da
     fits = values["note"] == ""
     refused = checked[checked["kept"] == NO].groupby("model")["limit"].agg(list)
     known = fits & values[[VALUES[name] for name in weights]].notna().all(axis=1)
-    admitted = known & ~values["model"].isin(refused.index)
+    admitted = known & ~values["model"].isin(refused.index) & bool(weights)
     shares = {}
     for name in weights:
         column = values[VALUES[name]]
@@ -120,6 +120,8 @@ def _reasons(line: Mapping[str, Any], weights: Mapping[str, float], refused: Map
     """Why a model is not among those that can be chosen; [] if it is."""
     if line["note"]:
         return [line["note"]]
+    if not weights:
+        return ["nothing that counts was measured"]
     lacks = [f"{name} was not measured" for name in weights if line[VALUES[name]] != line[VALUES[name]]]
     return lacks + [f"limit {name}" for name in refused.get(line["model"], [])]
 
@@ -171,8 +173,8 @@ def _error(candidates: Candidates, weights: Mapping[str, float], one: str, other
             for name, w in speeds.items()
         )
         each = load_means(apart, candidates.loads)
-        if len(apart) < 6:
-            return math.nan, math.nan, f"{len(apart)} requests in common, and a verdict needs 6"
+        if len(apart) < VERDICT_FROM:
+            return math.nan, math.nan, f"{len(apart)} requests in common, and a verdict needs {VERDICT_FROM}"
         parts.append((each.std(ddof=1) / len(each) ** 0.5, len(each) - 1))
     if "quality" in weights:
         error, its_free, _ = quality_error(candidates, one, other)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slmbench.analyse import stats
@@ -55,8 +55,7 @@ def models(frame: pd.DataFrame, column: str = "latency_s", by: str = "model", ba
     with N − 1 degrees of freedom. Both speak of the prompts that were asked, and of no others; within a session each
     pair counts the same, so that a prompt with more rounds weighs more.
     """
-    more_is_better(frame, column)
-    rows = frame[stats.usable(frame) & (frame[column] > 0) & frame[by].notna()]
+    rows = measured(frame, column, by)
     names = list(rows[by].unique())
     if base is not None and base not in names:
         near = difflib.get_close_matches(base, map(str, names), 1)
@@ -66,6 +65,12 @@ def models(frame: pd.DataFrame, column: str = "latency_s", by: str = "model", ba
     both = [(base, n) for n in names if n != base] if base is not None else list(itertools.combinations(names, 2))
     key = [*stats.PAIR_KEY, *([] if by == "model" else ["model"])]
     return _table(list(_lines(rows, column, by, both, key)), column)
+
+
+def measured(frame: pd.DataFrame, column: str, by: str = "model") -> pd.DataFrame:
+    """The rows that comparisons are made of: usable, with a value and a name. raises: UsageError as `models` does."""
+    more_is_better(frame, column)
+    return frame[stats.usable(frame) & (frame[column] > 0) & frame[by].notna()]
 
 
 def runs(a: pd.DataFrame, b: pd.DataFrame, column: str = "latency_s") -> pd.DataFrame:
@@ -99,14 +104,19 @@ def _name(frame: pd.DataFrame, otherwise: str) -> str:
     return str(names[0]) if len(names) == 1 else otherwise
 
 
-def _lines(rows: pd.DataFrame, column: str, by: str, both: list[tuple], key: list[str]) -> Iterator[dict[str, Any]]:
-    """What each pair of names has in common."""
+def paired(
+    rows: pd.DataFrame, both: Sequence[tuple], by: str = "model", key: Sequence[str] = stats.PAIR_KEY
+) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+    """Which replies answer the same request, for each pair of names.
+
+    rows: from `measured`. both: pairs of values of `by`. key: columns that make a request.
+    returns: for each pair where in `rows` its replies stand, two arrays of shape (n,), and how many replies have no
+        counterpart. Of several replies to one request, the last one counts.
+    """
     import numpy as np
 
-    request = rows.groupby(key, sort=False, dropna=False).ngroup().to_numpy()
-    cell = rows.groupby([k for k in key if k != "round"], sort=False, dropna=False).ngroup().to_numpy()
-    named, log = rows[by].to_numpy(), np.log(rows[column].to_numpy())
-    rows = rows[["prompt_id", "load_index", "output_tokens", "token_source", "flags"]]  # all that is looked at below
+    request = rows.groupby(list(key), sort=False, dropna=False).ngroup().to_numpy()
+    named = rows[by].to_numpy()
     last = {}  # for each name: where the last reply to each request stands, -1 where there is none
     for name in {name for pair in both for name in pair}:
         of_name = np.flatnonzero(named == name)
@@ -114,13 +124,28 @@ def _lines(rows: pd.DataFrame, column: str, by: str, both: list[tuple], key: lis
         last[name][request[of_name]] = of_name
     for base, other in both:
         left, right = last[base], last[other]
-        paired = (left >= 0) & (right >= 0)
-        one, two = rows.iloc[left[paired]], rows.iloc[right[paired]]
-        alone = int(((left >= 0) ^ (right >= 0)).sum())
+        common = (left >= 0) & (right >= 0)
+        yield left[common], right[common], int(((left >= 0) ^ (right >= 0)).sum())
+
+
+def cells(rows: pd.DataFrame, key: Sequence[str] = stats.PAIR_KEY) -> np.ndarray:
+    """The request of each row without its round, as a number: one more round adds one of each. shape (len(rows),)"""
+    return rows.groupby([k for k in key if k != "round"], sort=False, dropna=False).ngroup().to_numpy()
+
+
+def _lines(rows: pd.DataFrame, column: str, by: str, both: list[tuple], key: list[str]) -> Iterator[dict[str, Any]]:
+    """What each pair of names has in common."""
+    import numpy as np
+
+    cell, log = cells(rows, key), np.log(rows[column].to_numpy())
+    looked = {n: rows[n].to_numpy() for n in ("prompt_id", "load_index", "output_tokens", "token_source")}
+    looked["bound"] = stats.flagged(rows, {"client_bound"}).to_numpy()
+    for (base, other), (left, right, alone) in zip(both, paired(rows, both, by, key), strict=True):
+        one, two = ({n: x[side] for n, x in looked.items()} for side in (left, right))
         notes = list(_notes(one, two, column, alone))
-        line = _spread(log[right[paired]] - log[left[paired]], one["load_index"].to_numpy())
-        line |= {"base": base, "other": other, "prompts": one["prompt_id"].nunique(), "notes": notes}
-        yield line | {"cells": len(np.unique(cell[left[paired]]))}
+        line = _spread(log[right] - log[left], one["load_index"])
+        line |= {"base": base, "other": other, "prompts": len({*stats.known(one["prompt_id"])}), "notes": notes}
+        yield line | {"cells": len(np.unique(cell[left]))}
 
 
 def _spread(logs: np.ndarray, loads: np.ndarray) -> dict[str, Any]:
@@ -145,18 +170,19 @@ def _spread(logs: np.ndarray, loads: np.ndarray) -> dict[str, Any]:
     return line | {"within": within, "between": between}
 
 
-def _notes(one: pd.DataFrame, two: pd.DataFrame, column: str, alone: int) -> Iterator[str]:
-    if len(one) < VERDICT_FROM:
-        few = f"{len(one)} pair{'s' * (len(one) != 1)}, and a verdict needs {VERDICT_FROM}"
-        yield few + (": 3 against 3 never get below p = 0.10" if 0 < len(one) <= 3 else "")
-    lengths = one["output_tokens"].mean(), two["output_tokens"].mean()
+def _notes(one: Mapping[str, np.ndarray], two: Mapping[str, np.ndarray], column: str, alone: int) -> Iterator[str]:
+    n = len(one["bound"])
+    if n < VERDICT_FROM:
+        few = f"{n} pair{'s' * (n != 1)}, and a verdict needs {VERDICT_FROM}"
+        yield few + (": 3 against 3 never get below p = 0.10" if 0 < n <= 3 else "")
+    lengths = stats.mean(one["output_tokens"]), stats.mean(two["output_tokens"])
     if column in BY_LENGTH and min(lengths) > 0 and max(lengths) > GAP * min(lengths):
         tokens = " and ".join(f"{mean:.3g}" for mean in lengths)
         yield f"the replies differ in length (mean tokens {tokens}), so this compares different amounts of work"
-    sources = [sorted(side["token_source"].dropna().unique()) for side in (one, two)]
+    sources = [sorted({*stats.known(side["token_source"])}) for side in (one, two)]
     if column in BY_COUNT and sources[0] != sources[1]:
         yield f"tokens were counted differently ({' + '.join(sources[0])} and {' + '.join(sources[1])})"
-    bound = stats.flagged(one, {"client_bound"}).to_numpy() | stats.flagged(two, {"client_bound"}).to_numpy()
+    bound = one["bound"] | two["bound"]
     if bound.any():
         yield f"the client could not keep up in {bound.sum()} of the pairs"
     if alone:

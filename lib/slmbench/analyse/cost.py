@@ -77,6 +77,11 @@ def methods(table: pd.DataFrame) -> list[str]:
     return [FORMULAS[name] for name in used]
 
 
+def notes(table: pd.DataFrame) -> list[str]:
+    """What belongs beside a table of `costs`: its formulas, and each model beside the cloud, if there is a price."""
+    return [*methods(table), *filter(None, map(break_even, table.to_dict("records")))]
+
+
 def break_even(line: Mapping[str, Any]) -> str:
     """One line of `costs` beside the cloud's price, as a sentence; "" without that price or without energy."""
     here, far = line["money_per_request"], line["cloud_per_request"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MEDIAN_FROM = 6  # first n with a two-sided 95 % order-statistic interval: 2 x 0.5**6 < 0.05
 P95_BOUND_FROM = 59  # first n with 0.95**n < 0.05: a one-sided upper bound of the p95
 P95_INTERVAL_FROM = 72  # first n whose two-sided interval of the p95 has an upper end
+FLAT = 1e-9  # a spread that is only rounding
 LOADS_FROM = 3  # loads of a model from which their spread says something
 
 
@@ -80,3 +81,26 @@ def t_interval(x, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     n = x.shape[-1]
     reach = t.ppf((1 + level) / 2, n - 1) * x.std(axis=-1, ddof=1) / np.sqrt(n)
     return x.mean(axis=-1) - reach, x.mean(axis=-1) + reach
+
+
+def weighted_error(apart: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Standard error of a weighted mean, and its degrees of freedom, with (Σw)² / Σw² in place of n.
+
+    apart: differences from that mean, shape (n,); weight: above 0, shape (n,).
+    returns: (NaN, NaN) below n = 6, and where there is no spread at all, which would claim certainty.
+    """
+    import numpy as np
+
+    total = weight.sum()
+    n = total**2 / (weight**2).sum()
+    if len(apart) < MEDIAN_FROM or np.ptp(apart) < FLAT:
+        return float("nan"), float("nan")
+    variance = (weight * apart**2).sum() / (total - total / n)
+    return float(np.sqrt(variance / n)), float(n - 1)
+
+
+def half_width(error: float, free: float) -> float:
+    """Half of a two-sided 95 % interval by Student's t; NaN where there is no error."""
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, free) * error)

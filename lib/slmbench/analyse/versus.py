@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from slmbench.analyse.candidates import MORE_IS_BETTER, VALUES, Candidates, load_means, quality_error
-from slmbench.analyse.decide import GAP, judge
+from slmbench.analyse.decide import GAP, VERDICT_FROM, judge
 from slmbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,6 +74,6 @@ def _error(candidates: Candidates, dimension: str, one: str, other: str) -> tupl
     places = candidates.models.index(one), candidates.models.index(other)
     apart = candidates.logs[dimension][:, places[1]] - candidates.logs[dimension][:, places[0]]
     each = load_means(apart, candidates.loads)
-    if len(apart) < 6 or not np.ptp(each):
+    if len(apart) < VERDICT_FROM or not np.ptp(each):
         return math.nan, math.nan, len(apart)
     return float(each.std(ddof=1) / len(each) ** 0.5), len(each) - 1, len(apart)

@@ -88,6 +88,10 @@ def _parser() -> Parser:
 
     _choosing(verb)
 
+    _board(verb)
+
+    _fleet(verb)
+
     session = verb("session", "session", "the whole session: models, service, main notebook, report")
     session.add_argument("--rounds", metavar="N")
     session.add_argument("--models", help="aliases, as a,b")
@@ -100,7 +104,7 @@ def _choosing(verb: Callable[[str, str, str], Parser]) -> None:
     choose = verb(
         "choose", "choose", "which model to take, how sure that is, what it costs, and which prompt goes where"
     )
-    choose.add_argument("run", metavar="RUN", type=arguments.run, help="a run folder; quality: the one that ships")
+    choose.add_argument("run", metavar="RUN", type=arguments.run, help="a run folder; quality, example: what ships")
     choose.add_argument("--weights", metavar="LIST", help="as quality=4,latency=2; 0 leaves a dimension out")
     choose.add_argument("--limits", metavar="LIST", help="as memory_mb=8000,ttft_s=none; none alone: no limits")
     choose.add_argument("--cost", metavar="LIST", help="as power_w=35,cloud_price_per_million_tokens=0.6")
@@ -116,6 +120,67 @@ def _choosing(verb: Callable[[str, str, str], Parser]) -> None:
     compare.add_argument("--metric", default="latency_s", metavar="NAME", help="latency_s, or ttft_s, tpot_s …")
     compare.add_argument("--out", metavar="DIR", type=arguments.out, help="write what_changed.md and .html there")
     compare.add_argument("--json", action="store_true")
+
+
+def _board(verb: Callable[[str, str, str], Parser]) -> None:
+    """What is shown to a room."""
+    board = verb("board", "board", "the live board in a browser: what is measured now, or was; until Ctrl-C")
+    board.add_argument(
+        "run",
+        nargs="*",
+        metavar="RUN",
+        type=arguments.run,
+        help="run folders, or a room, also if not there yet; example, quality: what ships; none: the newest in runs/",
+    )
+    board.add_argument("--theme", default="light", help="light (default) or dark")
+    board.add_argument("--scale", default="projector", help="projector (default: for the back row) or normal")
+    board.add_argument("--port", metavar="N", type=arguments.port, help="default: a free one")
+    board.add_argument("--no-browser", action="store_true", help="only tell the address")
+
+
+def _fleet(verb: Callable[[str, str, str], Parser]) -> None:
+    """Many machines. Its verbs have options of their own, and the same ones as run for what is asked."""
+    fleet = verb("fleet", "fleet", "a room of laptops: the same plan on all of them, one table")
+    doings = fleet.add_subparsers(dest="do", required=True, metavar="invite | join | run | status | collect")
+    fleet.verbs = doings.choices
+
+    def doing(name: str, text: str) -> Parser:
+        return doings.add_parser(name, help=text, description=text)
+
+    invite = doing("invite", "open a room here: certificates, the join file, and the scheduler, until Ctrl-C")
+    invite.add_argument("--host", metavar="ADDRESS", help="of this machine, at which the laptops reach it")
+    invite.add_argument("--port", metavar="N", type=arguments.port, help="default: 8786, or the next free one")
+    invite.add_argument("--room", metavar="NAME", help="default: room-<month and day>")
+    invite.add_argument("--out", metavar="FILE", type=arguments.out, help="the join file; default: room.join.json")
+    invite.add_argument("--days", metavar="N", default="2", help="how long the join file holds; default: 2")
+    invite.add_argument("--wait-s", metavar="S", default="60", help="after which an absent laptop is called so")
+
+    join = doing("join", "be one of a room's machines, until Ctrl-C; what is sent is listed first")
+    join.add_argument("file", metavar="FILE", help="the join file")
+    join.add_argument("--name", metavar="NAME", help="of this machine in the room, as lap07")
+    join.add_argument("--yes", action="store_true", help="agree to what is sent without being asked")
+    join.add_argument("--endpoint", metavar="URL", help="of the local service; default: as slmbench run finds it")
+    join.add_argument("--out", metavar="DIR", type=arguments.out, help="where its run folders are made; default: runs")
+
+    run = doing("run", "ask every laptop in the room the same, and gather what they measure")
+    run.add_argument("plan", nargs="?", metavar="PLAN", help="a run folder: what it asked is asked again")
+    run.add_argument("--stations", metavar="A,B", help="who should be there; others are asked as well")
+    run.add_argument("--limit-s", metavar="S", default="3600", help="after which what there is is gathered")
+    run.add_argument("--label", metavar="NAME", help="begins the names of the stations' run folders; default: the room")
+    run.add_argument("--rounds", metavar="N", help="timed requests for each model and prompt")
+    run.add_argument("--precision", metavar="PCT", dest="precision_pct", help=PRECISION)
+    run.add_argument("--budget-s", metavar="S", help="seconds after which no more is measured for --precision")
+    _measured(run)
+    run.add_argument("--resume", action="store_true", help="go on with the room in --out DIR")
+
+    status = doing("status", "who is in the room, and how far")
+    collect = doing("collect", "merge run folders from a share or a stick, without a network")
+    collect.add_argument("folder", nargs="+", metavar="FOLDER", help="run folders, folders of them, or NAME=FOLDER")
+    collect.add_argument("--out", metavar="DIR", required=True, type=arguments.out, help="the room's folder")
+    for parser in run, status, collect:
+        parser.add_argument("--room", metavar="NAME", help="which, if there are several")
+    for parser in status, collect:
+        parser.add_argument("--json", action="store_true")
 
 
 def _own_models(verb: Callable[[str, str, str], Parser]) -> None:
@@ -168,8 +233,13 @@ def _where(parser: argparse.ArgumentParser) -> None:
 
 
 def _selection(parser: argparse.ArgumentParser) -> None:
-    """What is measured, and how: what `run` and `plan` have in common."""
+    """What is measured, where and how: what `run` and `plan` have in common."""
     _where(parser)
+    _measured(parser)
+
+
+def _measured(parser: argparse.ArgumentParser) -> None:
+    """What is measured, and how."""
     parser.add_argument("--models", help="aliases, as a,b")
     parser.add_argument("--prompts", help="a set of data/prompts.json, a JSON or text file (a prompt a line)")
     parser.add_argument("--models-file", help="default: data/models.json")
@@ -210,7 +280,8 @@ def main(words: Sequence[str] | None = None) -> None:
         verb = f" {words[0]}"
         given, more = parser.parse_known_args(words)
         if more:
-            raise parser.verbs[given.verb].unknown(more)
+            one = parser.verbs[given.verb]
+            raise one.verbs.get(getattr(given, "do", None), one).unknown(more)
         signal.signal(signal.SIGTERM, terminate)
         room, name = given.call
         code = getattr(importlib.import_module(f"slmbench.cli.{room}"), name)(given)

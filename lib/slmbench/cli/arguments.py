@@ -103,7 +103,7 @@ def port(given: str) -> int:
     """--port. raises: UsageError for what is no port."""
     number = from_text(given, "integer")
     if isinstance(number, str) or not 1 <= number <= PORT_MAX:
-        origin = Origin("--port", "option", "slmbench serve   (takes 5273, or the next free one)")
+        origin = Origin("--port", "option", "leave --port out: one that is free is taken")
         raise origin.refuse(shown(number), f"a whole number from 1 to {PORT_MAX}")
     return number
 
@@ -122,6 +122,15 @@ def prompt(given: str) -> str:
     cure = 'Change --prompt, or leave it out; for example --prompt "Say hello"'
     prompts_from_texts([given], lambda _: "--prompt (option)", cure)
     return given
+
+
+def one_of(name: str, given: str, known: Sequence[str]) -> str:
+    """An option that is one of a few words. raises: UsageError for another one."""
+    if given in known:
+        return given
+    cure = f"Change {name}, or leave it out; for example {name} {known[-1]}"
+    expected = f"one of {', '.join(known)} was expected{did_you_mean(given, known)}"
+    raise UsageError(f"{name} (option): {shown(given)} was found, {expected}", cure)
 
 
 def models_file(given: str | None) -> config.ModelsFile:

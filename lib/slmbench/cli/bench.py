@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from slmbench import config, runner, store
+from slmbench import config, paths, runner, store
 from slmbench.cli import arguments
 from slmbench.endpoint import Endpoint, Target, connect, resolve
 from slmbench.show.progress import ConsoleProgress
 from slmbench.show.stages import Stages
 from slmbench.show.text import plain
+from slmbench.store import rooms
 
 SELECTION = (  # options of run and plan that are settings
     *("models", "prompts", "loads", "warmup", "max_tokens", "temperature", "seed", "stream", "deadline_s"),
@@ -113,11 +114,24 @@ def _in_words(model: dict) -> str:
 
 
 def report(given: argparse.Namespace) -> int:
-    from slmbench.quality.runs import to_judge
+    from slmbench.quality.runs import working_copy
 
-    for path in [to_judge(path) for path in given.run]:  # all are there, or nothing is written
-        print(*write_report(path), sep="\n")
+    found = []
+    for path in given.run:  # all are there, or nothing is written
+        if rooms.is_room(folder := paths.run_folder(path)):
+            found.append(rooms.read_room(folder))
+        else:
+            found.append(working_copy(path))
+    for one in found:
+        print(*(write_report(one) if isinstance(one, Path) else write_room_report(one)), sep="\n")
     return 0
+
+
+def write_room_report(room: rooms.Room) -> list[Path]:
+    """The report of a room, made again from its records. returns: the files written, the report first."""
+    from slmbench.show import room_report
+
+    return room_report.write(room)
 
 
 def write_report(path: Path) -> list[Path]:

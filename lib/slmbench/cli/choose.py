@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from slmbench import choosing, config
 from slmbench.cli.bench import aloud, write_report
 from slmbench.errors import NothingMeasured
-from slmbench.quality.runs import to_judge
+from slmbench.quality.runs import working_copy
 from slmbench.show import choice as telling
 from slmbench.show.quality_sections import told
 from slmbench.show.text import as_json, plain
 
 
 def choose(given: argparse.Namespace) -> int:
-    folder = to_judge(given.run)
+    folder = working_copy(given.run)
     found = choosing.evidence(folder)
     selection = config.with_changes(
         config.read_selection(given.selection), limits=given.limits, weights=given.weights, cost=given.cost
@@ -28,7 +28,8 @@ def choose(given: argparse.Namespace) -> int:
     for path in [*choosing.keep(folder, decision), *write_report(folder)[:2]]:
         aloud(f"Written: {path}")
     if decision.choice.winner is None:
-        raise NothingMeasured("No model keeps to the limits.", f"slmbench choose {folder} --limits …   (loosens them)")
+        cure = f"slmbench choose {folder} --limits … --weights …   (loosens what was asked)"
+        raise NothingMeasured("No model can be chosen.", cure)
     return 0
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slmbench import __version__, config, paths, store
-from slmbench.config.plans import differences
+from slmbench import __version__, config, machine, paths, store
+from slmbench.config.plans import differences, other_work
 from slmbench.config.reading import clean
 from slmbench.errors import UsageError
 from slmbench.records import OK, UNITS
 from slmbench.show.text import number, plain
-
-PASSING = ("memory_available_mb", "pid", "url", "source")  # facts that differ between any two runs
-WEIGHTY = ("max_tokens", "prompts", "nonce", "stream", "concurrency", "rate", "arrivals")  # these change the work
+from slmbench.store.files import without_nan
 
 
 def compare(given: argparse.Namespace) -> int:
@@ -41,7 +38,7 @@ def compare(given: argparse.Namespace) -> int:
         "models": lines,
         "warnings": [*warnings(one.plan, other.plan), *left_out(one, other, lines)],
         "differences": differences(one.plan, other.plan) + list(devices(one.plan, other.plan)),
-        "machines": list(facts(one.machine, other.machine)),
+        "machines": list(machine.differences(one.machine, other.machine)),
     }
     if given.out is not None:
         found["written"] = [str(path) for path in _write(given.out, one, other, found)]
@@ -85,20 +82,12 @@ def _lines(one: store.Run, other: store.Run, metric: str) -> list[dict[str, Any]
             f"{both} have {metric} of no model in common; measured are {names[0]}, and {names[1]}.",
             "slmbench run --models …   (measures the same models in both), or another --metric",
         )
-    return [{**_plain(line), "sentence": comparing.sentence(line)} for line in table.to_dict("records")]
-
-
-def _plain(line: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN, and no numpy."""
-    values = {name: value.item() if hasattr(value, "item") else value for name, value in line.items()}
-    return {n: None if isinstance(v, float) and not math.isfinite(v) else v for n, v in values.items()}
+    return [{**without_nan(line), "sentence": comparing.sentence(line)} for line in table.to_dict("records")]
 
 
 def warnings(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
     """What makes two plans ask for different work, so that a ratio says less about machine and model."""
-    for told in differences(one, other):
-        if told.split(":")[0].split(" ")[0] in WEIGHTY:
-            yield f"the two runs did not ask for the same: {told}"
+    yield from (f"the two runs did not ask for the same: {told}" for told in other_work(one, other))
 
 
 def left_out(one: store.Run, other: store.Run, lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -127,21 +116,6 @@ def devices(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
 
 def _place(device: Sequence[str | None]) -> str:
     return " ".join(part for part in device if part) or "not told"
-
-
-def facts(one: Mapping[str, Any], other: Mapping[str, Any], within: str = "") -> Iterator[str]:
-    """In what two machines differ, as `name: one -> other`; what is not told by both is left out."""
-    for name in one:
-        if name not in other or name in PASSING or one[name] == other[name]:
-            continue
-        if isinstance(one[name], dict) and isinstance(other[name], dict):
-            yield from facts(one[name], other[name], f"{name} ")
-        else:
-            yield f"{within}{name}: {_said(one[name])} -> {_said(other[name])}"
-
-
-def _said(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _in_words(found: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:

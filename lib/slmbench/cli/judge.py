@@ -8,7 +8,7 @@ from collections import Counter
 from slmbench import judging
 from slmbench.cli.bench import aloud
 from slmbench.errors import NothingMeasured, UsageError
-from slmbench.quality.runs import to_judge
+from slmbench.quality.runs import working_copy
 from slmbench.quality.scores import FAILED, MODEL, OK, read_scores
 from slmbench.show.text import as_json, number, plain
 
@@ -18,7 +18,7 @@ LIST = "slmbench models   (lists them)"
 def judge(given: argparse.Namespace) -> int:
     if not given.model:
         raise UsageError("--model: nothing was found, the alias of a judge was expected", LIST)
-    folder = to_judge(given.run)
+    folder = working_copy(given.run)
     asked = []
     how = {"compare": given.pairs, "replies": given.replies, "again": given.again}
     how |= {"endpoint": given.endpoint, "allow_remote": given.allow_remote}

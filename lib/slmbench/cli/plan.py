@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from slmbench.config.values import from_text
 from slmbench.errors import UsageError
 from slmbench.records import Row
 from slmbench.show.text import number, plain
+from slmbench.store.files import without_nan
 
 PILOT_ROUNDS = 3
 MINUTES_MAX = 10080.0  # a week
@@ -55,7 +55,9 @@ def plan(given: argparse.Namespace) -> int:
         "pilot_rounds": PILOT_ROUNDS,
         "round_s": round_s(done.rows),
         "rounds": rounds,
-        "models": [_plain(line) for line in planning.forecast(frame, max(rounds, PILOT_ROUNDS)).to_dict("records")],
+        "models": [
+            without_nan(line) for line in planning.forecast(frame, max(rounds, PILOT_ROUNDS)).to_dict("records")
+        ],
         "command": go_on(done, rounds, memory=given.memory) if goes_on else None,
     }
     if given.json:
@@ -110,11 +112,6 @@ def go_on(run: store.Run, rounds: int, *, memory: bool) -> str:
     words[words.index("--rounds") + 1] = str(rounds)
     words += [] if memory else ["--no-memory"]
     return shlex.join([*words, "--out", str(run.path), "--resume"])
-
-
-def _plain(line: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN."""
-    return {n: None if isinstance(v, float) and math.isnan(v) else v for n, v in line.items()}
 
 
 def _in_words(found: Mapping[str, Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from slmbench.cli.bench import aloud
 from slmbench.errors import UsageError
 from slmbench.quality import agreement, checks, means, ranking
 from slmbench.quality.items import items
-from slmbench.quality.runs import to_judge
+from slmbench.quality.runs import working_copy
 from slmbench.quality.scores import Score, frame, of_run, save
 from slmbench.show import quality_sections, sheet
 from slmbench.show.text import as_json, number, plain
@@ -21,7 +21,7 @@ NOTEBOOK = "notebooks/session03_score_quality.ipynb"
 
 
 def score(given: argparse.Namespace) -> int:
-    folder = to_judge(given.run)
+    folder = working_copy(given.run)
     asks = given.sheet or given.read
     if asks and not given.annotator:
         raise UsageError(

@@ -52,6 +52,11 @@ class ModelsFile:
     run: dict[str, Any]  # the plain values of "run"; {} if the file has none
 
 
+def capabilities() -> list[str]:
+    """The capabilities that an entry may name."""
+    return schema("models.schema.json")["definitions"]["entry"]["properties"]["capabilities"]["items"]["enum"]
+
+
 def own_file() -> Path:
     """The user's own models.json: what `slmbench add` has added, beside the kit's."""
     return paths.home() / "models.json"

@@ -13,6 +13,7 @@ GROWS = ("rounds", "loads")  # may grow, as models may be added
 # What may change, as it does not alter what a request measures.
 FACTS = ("run", "hash", "started_at", "command", "versions", "targets", "entries", "prompts_from", "out", "resume")
 ABOUT = ("checks", "needs")  # of a prompt
+WEIGHTY = ("max_tokens", "prompts", "nonce", "stream", "concurrency", "rate", "arrivals")  # these change the work
 _UNSAID: Mapping[str, Any] = {  # of a plan that is older than the setting
     "concurrency": 1,
     "rate": None,
@@ -78,6 +79,15 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
         if _said(name, one) != _said(name, other)
     ]
     return told + _prompts(one, other)
+
+
+def other_work(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Those of `differences` that make two plans ask for different work, so that their times can't be compared.
+
+    >>> other_work({"rounds": 2, "max_tokens": 24}, {"rounds": 3, "max_tokens": 48})
+    ['max_tokens: 24 -> 48']
+    """
+    return [told for told in differences(one, other) if told.split(":")[0].split(" ")[0] in WEIGHTY]
 
 
 def _prompts(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

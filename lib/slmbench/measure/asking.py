@@ -26,8 +26,16 @@ GIVE_UP_AFTER = 3  # failed timed requests in a row, or ends of the service: the
 class Asking:
     """The state of one run: what failed, where each model is served, and the rows kept so far."""
 
-    def __init__(self, settings: Settings, folder: RunFolder, headers: Mapping[str, str]):
+    def __init__(
+        self,
+        settings: Settings,
+        folder: RunFolder,
+        headers: Mapping[str, str],
+        begin: Callable[[Ask], None] = lambda _: None,
+    ):
+        """begin: told of a request just before it goes out, where one goes out at a time."""
         self.settings, self.folder, self.headers = settings, folder, dict(headers)
+        self.begin = begin
         self.failed_in_a_row: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()  # of the service, while it was asked or had to load this model
         self.lost: set[str] = set()  # aliases of models that can't be loaded
@@ -57,6 +65,7 @@ class Asking:
     def measure(self, ask: Ask) -> Row:
         """Send one request and keep its row."""
         s = self.settings
+        self.begin(ask)
         began_s = time.time()
         self.host.mark()
         reply, kept = None, len(self.folder.rows)

@@ -31,17 +31,19 @@ def run(
     *,
     headers: Mapping[str, str] | None = None,
     say: Callable[[str], None] = print,
+    begin: Callable[[Ask], None] = lambda _: None,
 ) -> Iterator[Row]:
     """Measure, and yield each row once it is on disk; the caller may draw between two of them.
 
     A model that can't be had, can't be loaded or keeps failing becomes a skipped row with its reason; the rest goes
     on. Where the service ends meanwhile and can be had back, `say` is told, the models are loaded and warmed up
-    again, and the rest goes on. Cells that the folder has finished are left out. An interrupt is written down as a
-    row, then raised.
+    again, and the rest goes on. `begin` is told of each request just before it goes out, where one goes out at a time:
+    it is to be quick, and its time is not measured. Cells that the folder has finished are left out. An interrupt is
+    written down as a row, then raised.
     raises: UsageError as `asks.check`; KitError where the service or the process that reads several streams ends.
     """
     asks.check(targets, settings)
-    asking = Asking(settings, folder, headers or {})
+    asking = Asking(settings, folder, headers or {}, begin)
     rows = _Bench(asking, Holding(asking, loader, say)).rows(targets)
     folder.at_close(rows.close)  # what is under way when the caller breaks off is kept, whoever still holds this
     yield from rows

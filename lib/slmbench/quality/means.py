@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from slmbench.analyse.intervals import FLAT, half_width, weighted_error
 from slmbench.errors import UsageError
 from slmbench.quality.agreement import TOGETHER, usable
 from slmbench.quality.scores import HUMAN
@@ -21,7 +22,6 @@ PROMPTS_FROM = 6  # as for medians of latency; what the interval covers from the
 WORST, BEST = 1.0, 5.0
 RELEVANT = 0.5  # a difference in mean score that people care for
 COLUMNS = ("rater", "model", "mean", "low", "high", "n", "min", "max", "sentence")
-FLAT = 1e-9  # a spread that is only rounding
 
 
 class Paired(NamedTuple):
@@ -107,15 +107,8 @@ def _weights(prompts, weights: Mapping[str, float] | None) -> np.ndarray:
 
 def _interval(x: np.ndarray, weight: np.ndarray) -> tuple[float, float, float]:
     """Mean and 95 % interval. x, weight: shape (n,), n at least 1."""
-    from scipy.stats import t
-
-    total = weight.sum()
-    mean = float((weight * x).sum() / total)
-    n = total**2 / (weight**2).sum()
-    if len(x) < PROMPTS_FROM or x.max() - x.min() < FLAT:
-        return mean, math.nan, math.nan
-    variance = (weight * (x - mean) ** 2).sum() / (total - total / n)
-    reach = float(t.ppf(0.975, n - 1) * math.sqrt(variance / n))
+    mean = float((weight * x).sum() / weight.sum())
+    reach = half_width(*weighted_error(x - mean, weight))
     return mean, mean - reach, mean + reach
 
 

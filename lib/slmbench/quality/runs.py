@@ -10,12 +10,10 @@ from slmbench import paths
 from slmbench.store import StoreError, run_folder
 
 COPIED = ("plan.json", "machine.json", "prompts.json", "resources.jsonl", "rows.jsonl", "scores.jsonl")
-
-
 COPIES = {paths.QUALITY: "quality_example", paths.EXAMPLE: "speed_example"}
 
 
-def to_judge(run: Path | str = paths.QUALITY, root: Path | str = "runs") -> Path:
+def working_copy(run: Path | str = paths.QUALITY, root: Path | str = "runs") -> Path:
     """The folder of a run that may be written to. run: "quality" or "example" for a copy of the kit's own, which is
     made under `root` once, so that what ships stays as it is; else the path of a run folder.
 

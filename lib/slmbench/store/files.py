@@ -6,9 +6,10 @@ import contextlib
 import errno
 import gc
 import json
+import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,17 @@ def write_json(path: Path, value: Any) -> None:
     if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):  # half a character, from a server's list
         text = json.dumps(value, allow_nan=False, indent=1)
     write_text(path, text + "\n")
+
+
+def without_nan(value: Any) -> Any:
+    """The same of plain values that JSON has: None for NaN and infinity, numpy's numbers as Python's."""
+    if isinstance(value, Mapping):
+        return {str(key): without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [without_nan(inner) for inner in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_text(path: Path, text: str, encoding: str = "utf-8") -> None:
