@@ -126,11 +126,12 @@ def open_run(
     out: Path | str | None = None,
     resume: bool = False,
     models_file: config.ModelsFile | None = None,
+    station: str | None = None,
 ) -> RunFolder:
     """The run folder of this plan, made now (or gone on with). out: None for a new one under runs/.
 
-    models_file: what is known of the models, kept with the plan; the kit's own if left out. Prompts that came from no
-    named set and no file are kept in the folder as prompts.json.
+    models_file: what is known of the models, kept with the plan; the kit's own if left out. station: what this machine
+    is called in a room. Prompts that came from no named set and no file are kept in the folder as prompts.json.
     raises: store.StoreError; UsageError as `asks.check`.
     """
     asks.check(list(targets), settings)
@@ -142,6 +143,7 @@ def open_run(
     plan = plan_of(settings, endpoint, targets, models_file, None if named else str(path / "prompts.json"))
     facts = machine.facts()
     facts |= {"service": _service_facts(endpoint), "calibration": _calibration(facts)}
+    facts |= {"station": station} if station else {}
     more = {} if named else {"prompts.json": _prompts_json(settings.prompts)}
     return RunFolder.open(path, plan | {"run": path.name}, facts, resume=resume, more=more)
 
@@ -221,11 +223,12 @@ def run(
     watch: Callable[[int], Watcher] | None = None,
     fetching: Callable[[str, int, int], None] | None = None,
     say: Callable[[str], None] = print,
+    station: str | None = None,
 ) -> store.Run:
     """All of it in one call: find the service, get the models, measure. returns: the run folder, read.
 
     watch: makes a progress display from the number of requests (`show.progress.ConsoleProgress`).
-    fetching: told of downloads and conversions as (stage, done, total).
+    fetching: told of downloads and conversions as (stage, done, total). station: as for `open_run`.
     raises: UsageError and StoreError before any request. Whether anything was measured is asked with `finish`.
     """
     if resume:  # all before models are fetched, which may take minutes
@@ -234,7 +237,9 @@ def run(
     endpoint = connect(settings.endpoint, allow_remote=settings.allow_remote, say=say)
     targets = resolve(endpoint, settings.models, models_file, progress=fetching, say=say)
     with (
-        open_run(settings, endpoint, targets, out=out, resume=resume, models_file=models_file) as folder,
+        open_run(
+            settings, endpoint, targets, out=out, resume=resume, models_file=models_file, station=station
+        ) as folder,
         watch(asks.count(targets, settings, folder.finished)) if watch else contextlib.nullcontext() as progress,
     ):
         say(f"Run folder: {folder.path}")

@@ -164,7 +164,7 @@ def test_how_a_run_ends_is_its_exit_code(slmbench, monkeypatch):
         ]
     plan = config.settings(models=["a"], environ={}).to_dict()
     assert asked[0]._asked["rounds"] == plan["rounds"] and asked[0]._asked["models"] == ["a"]
-    assert asked[0]._run.startswith("monday-")
+    assert asked[0]._run.startswith("monday-") and asked[0]._run != asked[1]._run
 
 
 def test_a_port_that_is_taken_is_told(slmbench):

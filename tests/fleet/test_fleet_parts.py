@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import pickle
 import socket
 import ssl
@@ -17,17 +16,8 @@ from distributed.protocol import deserialize, serialize
 from distributed.scheduler import NoValidWorkerError
 
 from slmbench import config, paths, store
-from slmbench.cli import main
 from slmbench.errors import UsageError
-from slmbench.fleet import certificates, desk, gathering, invitation, joining, measuring, plain, private, station
-from slmbench.store import StoreError, rooms
-
-
-def exits(*words):
-    with pytest.raises(SystemExit) as ended:
-        main(["fleet", *map(str, words)])
-    return ended.value.code
-
+from slmbench.fleet import certificates, desk, invitation, joining, measuring, plain, private, station
 
 # --- certificates
 
@@ -231,57 +221,3 @@ def test_a_closed_port_is_told_in_a_sentence():
         "monday", "tls://127.0.0.1:9", {}, papers.authority, papers.certificate, papers.key, ""
     )
     assert "was not reached" in joining.knock(room)
-
-
-# --- from a share or a stick
-
-
-def test_folders_are_merged_with_names_from_everywhere(tmp_path, capsys):
-    example = paths.data_file("example_run")
-    share = tmp_path / "share"
-    for name in ("Lap 07", "lap08"):
-        (share / name).mkdir(parents=True)
-        for file in example.glob("*.json*"):
-            (share / name / file.name).write_bytes(file.read_bytes())
-    (share / "broken").mkdir()
-    (share / "broken" / "plan.json").write_text("{}")
-    out = tmp_path / "room"
-    assert exits("collect", share, f"desk={example}", "--out", out) == 0
-    found = rooms.read_room(out)
-    n = len(store.read(example).rows)
-    assert {one.name: (one.state, one.rows) for one in found.stations} == {
-        "broken": ("failed", 0),
-        "desk": ("gathered", n),
-        "lap-07": ("gathered", n),
-        "lap08": ("gathered", n),
-    }
-    assert set(found.frame()["station"]) == {"desk", "lap-07", "lap08"}
-    assert "prompts" in next(one.reason for one in found.stations if one.name == "broken")
-    before = capsys.readouterr().out
-    assert exits("collect", share, "--out", out) == 0  # again, and nothing twice
-    assert capsys.readouterr().out.splitlines()[:2] == before.splitlines()[:2]
-    assert len(rooms.read_room(out).frame()) == 3 * n
-
-
-def test_a_run_of_another_plan_is_a_line_with_its_reason(tmp_path):
-    example, other = paths.data_file("example_run"), tmp_path / "lap09"
-    other.mkdir()
-    for file in example.glob("*.json*"):
-        (other / file.name).write_bytes(file.read_bytes())
-    plan = json.loads((other / "plan.json").read_text())
-    (other / "plan.json").write_text(json.dumps({**plan, "max_tokens": 7}))
-    stations = gathering.collect([f"a={example}", str(other)], tmp_path / "room", "collected")
-    assert [(one.name, one.state) for one in stations] == [("a", "gathered"), ("lap09", "failed")]
-    assert "max_tokens" in stations[1].reason
-
-
-def test_one_name_for_two_folders_and_none_at_all(tmp_path):
-    example = paths.data_file("example_run")
-    with pytest.raises(UsageError, match="two folders"):
-        gathering.collect([f"a={example}", f"a={paths.data_file('quality_run')}"], tmp_path / "room", "x")
-    with pytest.raises(UsageError, match="no run folder"):
-        gathering.collect([str(tmp_path)], tmp_path / "room", "x")
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "file").touch()
-    with pytest.raises(StoreError, match="not empty"):
-        gathering.collect([f"a={example}"], tmp_path / "full", "x")

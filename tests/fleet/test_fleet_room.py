@@ -59,16 +59,21 @@ def test_who_joins_has_read_what_is_sent(opened):
     assert said.index(SENT[0]) < said.index(NOT_SENT) < said.index("In the room as lap01")
 
 
+def test_who_joined_reads_that_all_was_handed_over(opened):
+    assert opened.parts[0].says(f"Handed over to the instructor: {PER_STATION} of {PER_STATION} requests, of monday-")
+
+
 def test_every_row_of_every_station_is_here_and_on_the_station(opened, out):
     found = rooms.read_room(out)
     assert {one.name: one.rows for one in found.stations} == {"lap01": PER_STATION, "lap02": PER_STATION, "ghost": 0}
     for name in ("lap01", "lap02"):
-        (own,) = opened.runs(name).iterdir()
+        own = opened.runs(name) / rooms.about(out).run
         here, there = found.runs[name], store.read(own)
         assert [r.cell for r in here.rows] == [r.cell for r in there.rows]
         assert [r.latency_s for r in here.rows] == [r.latency_s for r in there.rows]
         assert {r.station for r in here.rows} == {name} == {here.machine["station"]}
         assert {r.status for r in here.rows} == {OK}
+        assert there.machine["station"] == name  # for a stick
         assert own.name.startswith("monday-") and here.plan["hash"] == there.plan["hash"]
     frame = found.frame()
     assert frame.groupby("station").size().to_dict() == {"lap01": PER_STATION, "lap02": PER_STATION}
@@ -87,6 +92,20 @@ def test_asked_again_it_asks_no_model_and_keeps_nothing_twice(opened, out, serve
     assert again.returncode == 0 and len(server.records()) == before
     told = {one["name"]: one["rows"] for one in json.loads(again.stdout)["stations"]}
     assert told == {"lap01": PER_STATION, "lap02": PER_STATION, "ghost": 0}
+    said = again.stderr
+    assert "measured (nothing was left to do)" in said and "measuring" not in said and "ghost: expected\n" in said
+
+
+def test_the_same_plan_with_another_out_is_measured_anew(opened, out, server):
+    before, anew = len(server.records()), opened.folder / "anew"
+    done = opened.run(*PLAN, "--out", str(anew))
+    assert done.returncode == 0, done.stderr
+    assert len(server.records()) - before == 2 * PER_STATION
+    new, old = rooms.read_room(anew), rooms.read_room(out)
+    assert {one.rows for one in new.stations} == {PER_STATION}
+    first = min(row.started_at for run in new.runs.values() for row in run.rows)
+    assert first > max(row.started_at for run in old.runs.values() for row in run.rows)
+    assert {len(list(opened.runs(name).iterdir())) for name in ("lap01", "lap02")} == {2}
 
 
 def test_another_plan_does_not_go_into_the_same_room(opened, out):
@@ -96,7 +115,7 @@ def test_another_plan_does_not_go_into_the_same_room(opened, out):
 
 
 def test_a_plan_that_was_run_before_is_run_again(opened):
-    (plan,) = opened.runs("lap01").iterdir()
+    plan = min(opened.runs("lap01").iterdir())
     again = opened.run(str(plan), "--out", str(opened.folder / "again"), "--no-memory")
     assert again.returncode == 0, again.stderr
     assert {state for state, _ in states(opened.folder / "again").values()} == {"gathered"}
@@ -135,14 +154,23 @@ def test_nobody_needs_to_reach_a_laptop(opened):
         assert {c.laddr.ip for c in connections} == {"127.0.0.1"}  # also of the door
 
 
-def test_a_name_that_two_machines_have_is_asked_nothing(opened, server):
-    twin = opened.join("lap02", server.base_url)
-    before = len(server.records())
-    found = opened.run("--models", "quick", "--rounds", "1", "--out", str(opened.folder / "twins"), "--no-memory")
-    twin.end()
-    assert found.returncode == 0
-    assert states(opened.folder / "twins")["lap02"][0] == "twice"
-    assert len(server.records()) - before == 4 + 1
+def test_a_name_that_another_machine_has_is_let_in_once_that_has_left(opened, server):
+    first = opened.join("lap04", server.base_url)
+    second = opened.join("lap04", server.base_url, wait=False)
+    assert second.says("Not let in: another machine in this room has the name lap04. Leave, and join under another")
+    assert "In the room" not in second.said()
+    first.end()
+    assert second.says("In the room as lap04"), second.said()
+    second.end()
+
+
+def test_a_model_that_nobody_has_is_told_once_and_no_report_is_promised(opened):
+    found = opened.run("--models", "strange", "--no-memory", "--out", str(opened.folder / "strange"))
+    assert found.returncode == 1
+    reason = states(opened.folder / "strange")["lap01"][1]
+    assert found.stderr.count(reason) <= 2 and found.stdout.count(reason) == 1 and "(as lap01)" in found.stdout
+    assert "strange" in reason and ": measured" not in found.stderr and "Make the report" not in found.stderr
+    assert "--resume" in found.stderr.splitlines()[-1]
 
 
 def test_a_station_that_can_not_measure_is_failed_with_its_reason(opened):
@@ -152,6 +180,7 @@ def test_a_station_that_can_not_measure_is_failed_with_its_reason(opened):
     assert found.returncode == 0
     about = states(opened.folder / "broken")
     assert about["lap03"][0] == "failed" and "refused" in about["lap03"][1]
+    assert "lap03: measured" not in found.stderr and "lap01: measured\n" in found.stderr
     assert about["lap01"] == about["lap02"] == ("gathered", "")
 
 
@@ -208,7 +237,15 @@ def test_the_room_ends_with_what_belongs_to_it(tmp_path, server):
     with room(tmp_path) as one:
         joined = one.join("lap01", server.base_url)
         one.desk.end()
-        assert joined.says("trying again")
+        assert joined.says("trying again") and "The room monday is closed." in one.desk.said()
         assert not list((tmp_path / "desk-home" / "fleet" / "monday").iterdir())
         assert one.say("fleet", "status").returncode == 1
     assert [path for path in one.temporary.rglob("*") if path.is_file() and path.stat().st_size] == []  # no key
+
+
+def test_a_room_that_nobody_joins_says_what_to_hand_out_and_leaves_nothing(tmp_path):
+    with room(tmp_path, wait_s=1) as one:
+        alone = one.run(*PLAN, "--out", str(tmp_path / "alone"))
+    assert alone.returncode == 1 and not (tmp_path / "alone").exists()
+    assert "Nobody is in the room yet" in alone.stderr
+    assert "Nobody has joined the room at tls://127.0.0.1:" in alone.stderr and str(one.join_file) in alone.stderr

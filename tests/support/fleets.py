@@ -85,7 +85,8 @@ class Rooms:
     def join(self, name: str, endpoint: str, before: tuple = (), wait: bool = True) -> Command:
         words = [*SLMBENCH, "fleet", "join", str(self.join_file), "--name", name, "--yes", "--endpoint", endpoint]
         env = {**self.env, "SLMBENCH_HOME": str(self.folder / f"home-{name}")}
-        one = Command([*words, "--out", str(self.runs(name))], self.folder / f"{name}.log", self.folder, env, before)
+        log = self.folder / f"{name}-{len(self.parts)}.log"
+        one = Command([*words, "--out", str(self.runs(name))], log, self.folder, env, before)
         self.parts.append(one)
         assert not wait or one.says("In the room as"), one.said()
         return one

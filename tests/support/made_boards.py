@@ -16,7 +16,6 @@ REASONS = {
     "failed": "no space is left on its disk: free some, then slmbench fleet join again",
     "left": "its owner has ended it",
     "absent": "no news for 40 s: asleep, or without network",
-    "twice": "two machines have this name; one of them should join under another",
 }
 USUAL = ("gathered", "gathered", "measuring", "measuring", "measured", "joined")
 PLAN = {"prompts": [{"id": "rag", "text": "What is RAG?"}], "models": ["quick", "slow"], "rounds": 8}
@@ -33,7 +32,7 @@ def station(name: str, state: str = "measuring", **given) -> Station:
 def many(n: int) -> list[Station]:
     """n stations; of seven, one is not as it should be. Every state is there from 36 on."""
     troubled = [*REASONS]
-    states = [troubled[i // 7 % 6] if i % 7 == 3 else USUAL[i % 6] for i in range(n)]
+    states = [troubled[i // 7 % len(troubled)] if i % 7 == 3 else USUAL[i % 6] for i in range(n)]
     return [station(f"lap{i + 1:02}", s, failed=(0, 0, 2, 11)[i % 4], cpu=CPUS[i % 3]) for i, s in enumerate(states)]
 
 

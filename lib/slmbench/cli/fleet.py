@@ -24,6 +24,7 @@ from slmbench.store import rooms
 
 EXTRA = '.venv/bin/pip install -e ".[fleet]"   (in the clone; Windows: .venv\\Scripts\\pip)'
 JOIN_FILE = "room.join.json"
+LONG = 40  # characters of a reason that is told once
 
 
 def fleet(given: argparse.Namespace) -> int:
@@ -48,7 +49,10 @@ def invite(given: argparse.Namespace) -> int:
     wait_s = number("--wait-s", given.wait_s, 1, 86400)
     days = int(number("--days", given.days, 1, 30, "integer"))
     file = Path(given.out or JOIN_FILE)
-    scheduler.open_room(host, room, file, port=given.port, days=days, wait_s=wait_s, say=_say)
+    try:
+        scheduler.open_room(host, room, file, port=given.port, days=days, wait_s=wait_s, say=_say)
+    except KeyboardInterrupt:
+        _say(f"The room {room} is closed. Laptops measure on, and keep what they measure.")
     return 0
 
 
@@ -69,7 +73,7 @@ def join(given: argparse.Namespace) -> int:
     try:
         joining.stay(found, name, base, endpoint, say=_say)
     except KeyboardInterrupt:
-        _say(f"Left the room. What was measured is in {base.absolute()}.")
+        _say("Left the room." + (f" What was measured is in {base.absolute()}." if any(base.iterdir()) else ""))
     return 0
 
 
@@ -94,8 +98,7 @@ def run(given: argparse.Namespace) -> int:
     expected = [rooms.check_name(name.strip(), "--stations") for name in (given.stations or "").split(",") if name]
     limit_s = number("--limit-s", given.limit_s, 1, 604800)
     desk = invitation.read_desk(given.room)
-    digest = config.plan_hash(asked)
-    out = given.out or store.default_path(digest)
+    out = given.out or store.default_path(config.plan_hash(asked))
     if not given.resume and out.exists() and any(out.iterdir()):
         raise UsageError(f"--out: {clean(out)} is not empty", "add --resume to go on with it, or name another folder")
     label = rooms.check_name(given.label, "--label") if given.label else desk.room
@@ -103,7 +106,7 @@ def run(given: argparse.Namespace) -> int:
         desk,
         asked,
         out,
-        run=f"{label[:24]}-{digest[:6]}",
+        label=label,
         expected=expected,
         limit_s=limit_s,
         memory=given.memory,
@@ -176,12 +179,23 @@ def _told(given: argparse.Namespace, out: Path, stations: Sequence[rooms.Station
         print(json.dumps({"room": str(out), "stations": lines}, indent=1, ensure_ascii=False))
     else:
         width = max((len(one.name) for one in stations), default=0)
+        first: dict[str, str] = {}
         for one in stations:
-            _say(f"{one.name:{width}}  {one.state:13}  {one.rows:6} rows  {one.reason}".rstrip())
-    aloud(f"Make the report: slmbench report {out}")
+            alike = first.setdefault(one.reason, one.name)
+            why = one.reason if alike == one.name or len(one.reason) < LONG else f"(as {alike})"
+            _say(f"{one.name:{width}}  {one.state:13}  {one.rows:6} rows  {why}".rstrip())
     if not any(one.rows for one in stations):
-        raise NothingMeasured("No station delivered anything.", "slmbench fleet status   (who is in the room)")
+        raise NothingMeasured("No station delivered anything.", _cure(given, out, stations))
+    aloud(f"Make the report: slmbench report {out}")
     return 0
+
+
+def _cure(given: argparse.Namespace, out: Path, stations: Sequence[rooms.Station]) -> str:
+    if given.do == "collect":
+        return "mend what the reasons say, then collect again"
+    if any(one.state == "failed" for one in stations):
+        return f"mend what the reasons say, on the stations; then the same with --out {clean(out)} --resume"
+    return "slmbench fleet status   (who is in the room)"
 
 
 def number(name: str, given: str, low: float, high: float, kind: str = "number") -> float:

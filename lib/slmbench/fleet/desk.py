@@ -144,7 +144,7 @@ class Session:
 
 def _seen(address: str, worker: Mapping[str, Any]) -> Seen | None:
     told = worker.get("metrics", {}).get("slmbench")
-    if not isinstance(told, dict):
+    if not isinstance(told, dict) or str(worker.get("name")).split(" ")[0] != told.get("station"):
         return None
     parts = [told.get(name) for name in ("versions", "about", "news")]
     if not all(isinstance(part, dict) for part in parts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from slmbench.fleet.measuring import ASKED
 from slmbench.records import OK, Row
 from slmbench.store import StoreError, rooms
 
+RUN_FOLDER = "name folders of slmbench run, or a folder that holds them"
 CURE = "see that its kit is the same as here, then gather again"
 
 
@@ -70,16 +72,18 @@ def progress(rows: Iterable[Row]) -> tuple[int, int]:
 def collect(folders: Sequence[str], out: Path, name: str) -> list[rooms.Station]:
     """Merge run folders that came from a share or a stick into the room `out`; it may be there, and is added to.
 
-    folders: each a run folder, a folder that holds run folders, or NAME=FOLDER. A station is called as it is said, else
-    as its machine.json or its folder says. The plan of the first one is the room's.
+    folders: each a run folder, a folder that holds run folders or folders of them, or NAME=FOLDER. A station is called
+    as it is said, else as its machine.json says, else as the folder in the one that was named. The plan of the first
+    one is the room's.
     returns: where each station stands now. One that can't be taken is among them, with the reason.
     raises: UsageError if there is no run folder at all, or a name is used for two.
     """
     found = _named(folders)
     asked: Mapping[str, Any] | None = None
     stations: dict[str, rooms.Station] = {}
+    asked_as = None
     if rooms.is_room(out):
-        name, asked, before = rooms.about(out)
+        name, asked, before, asked_as = rooms.about(out)
         stations = {one.name: one for one in before}
     elif out.exists() and any(out.iterdir()):
         raise StoreError(f"--out: {clean(out)} is not empty, and no room.", "name another folder")
@@ -95,8 +99,9 @@ def collect(folders: Sequence[str], out: Path, name: str) -> list[rooms.Station]
             told["memory_mb"] = run.machine.get("memory_mb")
             stations[station] = rooms.Station(station, "gathered", "", done, None, failed, rows, **told)
         except KitError as e:
-            stations[station] = rooms.Station(station, "failed", clean(e.message, 1000))
-    rooms.write(out, name, asked or {}, stations.values())
+            before = stations.get(station, rooms.Station(station, "failed"))  # whose records are kept
+            stations[station] = replace(before, state="failed", reason=clean(e.message, 1000))
+    rooms.write(out, name, asked or {}, stations.values(), asked_as)
     return list(stations.values())
 
 
@@ -107,35 +112,51 @@ def _named(folders: Sequence[str]) -> dict[str, Path]:
         said, sep, rest = word.partition("=")
         whole = Path(word).expanduser()
         said, place = (said, Path(rest).expanduser()) if sep and not whole.exists() else ("", whole)
-        for folder in _runs(place):
-            station = said or _called(folder)
+        for named, folder in _runs(place):
+            station = said or _called(folder, named)
             if station in found and found[station] != folder:
                 both = f"{clean(found[station])} and {clean(folder)}"
-                raise UsageError(f"{station}: two folders were found for it, {both}", f"{station}-2={clean(folder)}")
+                raise UsageError(
+                    f"{station}: two run folders were found for it, {both}", _apart(found[station], folder)
+                )
             found[station] = folder
     if not found:
-        raise UsageError(f"FOLDER: no run folder was found in {', '.join(clean(f) for f in folders)}", rooms.MAKES_ONE)
+        raise UsageError(f"FOLDER: no run folder was found in {', '.join(clean(f) for f in folders)}", RUN_FOLDER)
     return found
 
 
-def _runs(place: Path) -> list[Path]:
-    if (place / "plan.json").is_file():
-        return [place]
+def _runs(place: Path) -> list[tuple[str, Path]]:
+    """(name, run folder): the place itself; or of the folders in it, each of which is one, or holds one or more."""
+    if not place.is_dir():
+        raise UsageError(f"FOLDER: {clean(place)} is no folder", RUN_FOLDER)
     try:
-        inside = sorted(plan.parent for plan in place.glob("*/plan.json"))
-        return inside or sorted(plan.parent for plan in place.glob("*/*/plan.json"))
+        if (place / "plan.json").is_file():
+            return [(place.absolute().name, place)]
+        if inside := sorted(plan.parent for plan in place.glob("*/plan.json")):
+            return [(folder.name, folder) for folder in inside]
+        return [(plan.parts[-3], plan.parent) for plan in sorted(place.glob("*/*/plan.json"))]
     except OSError as e:
-        raise UsageError(f"FOLDER: {clean(place)} can't be read: {e.strerror}", "name a run folder") from None
+        raise UsageError(f"FOLDER: {clean(place)} can't be read: {e.strerror}", RUN_FOLDER) from None
 
 
-def _called(folder: Path) -> str:
+def _called(folder: Path, named: str) -> str:
     """What machine.json, else the folder, calls the machine, as a name. raises: UsageError if neither gives one."""
     try:
         machine = store.reading.read_machine(folder / "machine.json")
     except StoreError:
         machine = {}  # told when it is read
-    name = str(machine.get("station") or folder.name).lower().replace(" ", "-")
+    name = str(machine.get("station") or named).lower().replace(" ", "-")
     try:
         return rooms.check_name(name)
     except UsageError:
         raise UsageError(f"{clean(folder)}: its name is none of a station's", f"NAME={clean(folder)}") from None
+
+
+def _apart(one: Path, other: Path) -> str:
+    """The words that would name both, by the first part in which their paths differ."""
+    pairs = zip(one.absolute().parts, other.absolute().parts, strict=False)
+    differ = next((pair for pair in pairs if pair[0] != pair[1]), ("NAME", "NAME"))
+    names = [part.lower() if rooms.NAME.fullmatch(part.lower()) else "NAME" for part in differ]
+    return "one of them alone; or, of two machines, " + " ".join(
+        f"{name}={clean(folder)}" for name, folder in zip(names, (one, other), strict=True)
+    )

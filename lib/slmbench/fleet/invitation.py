@@ -58,6 +58,7 @@ class Desk:
     key: str
     until: str
     wait_s: float  # how long an absent station is waited for
+    join_file: str = ""
 
 
 def versions() -> dict[str, str]:

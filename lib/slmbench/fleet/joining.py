@@ -18,6 +18,8 @@ from slmbench.fleet import certificates, tether
 from slmbench.fleet.invitation import Invitation
 
 KNOCK_S = 15.0
+OTHER_NAME = "Leave, and join under another --name; if that is this one from before, it is let in within a minute."
+NETWORK = "Either the room is closed, or this is another network"
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # before it is started again; a worker that had joined begins anew with the first
 
 
@@ -38,7 +40,7 @@ def knock(invitation: Invitation) -> str:
         return "the room does not take the certificate of this join file"
     except (OSError, ValueError) as e:
         why = getattr(e, "strerror", None) or e
-        return f"{clean(invitation.address, 80)} was not reached ({clean(why, 100)}): is this the same network?"
+        return f"{clean(invitation.address, 80)} was not reached ({clean(why, 100)}). {NETWORK}"
 
 
 def stay(
@@ -97,6 +99,8 @@ def _listen(process: subprocess.Popen, say: Callable[[str], None]) -> bool:
         elif "joined" in told:
             joined = True
             say(f"In the room as {told['joined']}. Leave this open; Ctrl-C leaves the room.")
+        elif "refused" in told:
+            say(f"Not let in: {clean(told['refused'], 300)}. {OTHER_NAME}")
         elif "problem" in told:
             say(f"The room was not reached: {clean(told['problem'], 300)}")
     return joined

@@ -74,29 +74,31 @@ class _Watch:
 
 
 def measure(order: Mapping[str, Any], tell: News) -> dict[str, Any]:
-    """Run, or go on with, what an order asks. order: asked, out, endpoint, memory. tell: hears how far it is.
+    """Run, or go on with, what an order asks. order: asked, station, out, endpoint, memory. tell: hears how far it is.
 
-    returns: {"outcome": "measured", "rows": n}, or "failed" with a reason in a sentence.
+    returns: {"outcome": "measured", "rows": n, "new": of these, now}, or "failed" with a reason in a sentence.
     """
     out = Path(order["out"])
     try:
         settings = settings_of(order["asked"], order.get("endpoint"))
         _wait_for(out)
         there = (out / "plan.json").is_file()
-        already = len({row.cell for row in store.read(out).rows if row.status == OK}) if there else 0
+        rows = store.read(out).rows if there else []
+        before, already = len(rows), len({row.cell for row in rows if row.status == OK})
         done = runner.run(
             settings,
             config.read_models(),
             out=out,
             resume=there,
             memory=bool(order.get("memory", True)),
+            station=order.get("station"),
             watch=lambda total: _Watch(total, already, tell),
             say=lambda text: tell({"said": text}),
         )
         runner.finish(done.rows)
     except KitError as e:
         return {"outcome": "failed", "reason": e.message}
-    return {"outcome": "measured", "rows": len(done.rows)}
+    return {"outcome": "measured", "rows": len(done.rows), "new": len(done.rows) - before}
 
 
 def _wait_for(out: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 SENT = (
-    "the name that you choose, and a random number for this joining",
+    "the name that you have chosen, and a random number for this joining",
     "this machine: kind and version of the operating system, processor, cores, memory, GPUs, whether it is on battery",
     "versions of Python and of the packages that measure; the language setting and the process id of the kit",
     "how busy the kit's own process is, and its memory: once a second",

@@ -29,7 +29,7 @@ WRITE_S = 1.0
 TELL_S = 60.0  # for a late station to tell what it has
 LOST_S = 10.0  # for the rest of an answer whose task is done
 MUTE = 1  # times that it is asked once more
-AWAY = ("left", "absent", "other version", "twice")  # nothing is to be waited for, unless it changes
+AWAY = ("left", "absent", "other version")  # nothing is to be waited for, unless it changes
 
 
 @dataclass
@@ -53,8 +53,10 @@ class _Line:
 
 
 class Asking:
-    """One run of a plan. folder: the room's. run: what run folders on the stations are called. expected: names of
-    stations that should be there; whoever else is there is asked as well.
+    """One run of a plan. folder: the room's; one that is a room is gone on with. label: begins the name of the run
+    folders on the stations, which is a new one for each run, so that nothing old is taken for new. expected: names
+    of stations that should be there; whoever else is there is asked as well.
+    raises: StoreError for a folder of another plan, or of a room that was collected.
     """
 
     def __init__(
@@ -63,25 +65,30 @@ class Asking:
         asked: Mapping[str, Any],
         folder: Path,
         *,
-        run: str,
+        label: str,
         expected: Sequence[str] = (),
         limit_s: float = float("inf"),
         memory: bool = True,
         say: Callable[[str], None] = print,
     ):
-        self._desk, self._asked, self._folder, self._run = desk, asked, folder, run
+        self._desk, self._asked, self._folder = desk, asked, folder
         self._limit_s, self._memory, self._say = limit_s, memory, say
-        before = {}
+        before, run = {}, None
         if rooms.is_room(folder):
-            _, old, stations = rooms.about(folder)
+            _, old, stations, run = rooms.about(folder)
+            if run is None:
+                told = f"--out: {clean(folder)} was collected from folders; there is nothing to go on with."
+                raise StoreError(told, "name another --out: all stations are asked anew")
             if old != asked:
                 raise StoreError(
                     f"--out: {clean(folder)} holds another plan.", "use the same options, or another --out"
                 )
             before = {one.name: one for one in stations}
+        self._run = run or rooms.new_run(label)
         names = dict.fromkeys([*before, *expected])
-        self._lines = {n: _Line(replace(before.get(n, rooms.Station(n, "expected")), state="expected")) for n in names}
-        self._written, self._next, self._told = None, 0.0, {}
+        new = {"state": "expected", "reason": ""}
+        self._lines = {n: _Line(replace(before.get(n, rooms.Station(n, "expected")), **new)) for n in names}
+        self._written, self._next, self._told, self._alone = None, 0.0, {}, False
 
     @property
     def stations(self) -> list[rooms.Station]:
@@ -112,23 +119,32 @@ class Asking:
         for name in there.keys() - self._lines.keys():
             self._lines[name] = _Line(rooms.Station(name, "joined"))
         if not self._lines:
-            if passed_s > self._desk.wait_s:
-                raise FleetError(f"Nobody has joined the room in {self._desk.wait_s:.0f} s.", "slmbench fleet status")
+            self._nobody(passed_s)
             return False
         for name, line in self._lines.items():
             await self._step(room, line, there.get(name, []), passed_s)
         self._write()
         return all(line.over or (line.now.state in AWAY and not line.telling) for line in self._lines.values())
 
+    def _nobody(self, passed_s: float) -> None:
+        """raises: FleetError where it has been so for too long."""
+        wait_s, file = self._desk.wait_s, self._desk.join_file or "the join file"
+        if passed_s > wait_s:
+            lead = f"give {clean(file)} to the laptops; on each: slmbench fleet join FILE --name lap07"
+            raise FleetError(f"Nobody has joined the room at {self._desk.address} in {wait_s:.0f} s.", lead)
+        if not self._alone:
+            self._alone = True
+            self._say(f"Nobody is in the room yet; waiting, for {wait_s:.0f} s at most.")
+
     async def _step(self, room: Session, line: _Line, there: Sequence[Seen], passed_s: float) -> None:
         if line.over:
             return
         if there:
             line.was_there = True
-            self._hear(line, there[-1])
-            if refused := _refused(there):
-                line.become(*refused)
+            if misfit := there[-1].misfit():
+                line.become("other version", misfit)
                 return
+            self._hear(line, there[-1])
         if line.telling:
             await self._take(line, passed_s)
             return
@@ -154,7 +170,8 @@ class Asking:
             n: v for n, v in news.items() if n in ("done", "total", "failed") and type(v) is int and 0 <= v < 10**9
         }
         state = line.now.state
-        if line.asking and not line.asking.ended and counts and state in ("expected", "joined", *AWAY):
+        left = counts.get("done", 0) < counts.get("total", 0)
+        if line.asking and not line.asking.ended and left and state in ("expected", "joined", *AWAY):
             state = "measuring"
         line.become(state, line.now.reason if state == line.now.state else "", **{**fits, **counts})
 
@@ -165,7 +182,8 @@ class Asking:
             told = next((part for part in answer.parts if "outcome" in part), {})
             measured = told.get("outcome") == "measured"
             line.why = answer.problem or ("" if measured else str(told.get("reason", "it did not say why")))
-            line.become("measured", line.why)
+            if measured and not line.why:
+                line.become("measured", "" if told.get("new") else "nothing was left to do")
             line.telling = room.ask(tell, line.now.name, run=self._run)
             return
         if answer.future.status == "error":
@@ -232,22 +250,17 @@ class Asking:
 
     def _write(self, *, now: bool = False) -> None:
         """room.json, and a line for each change of a state."""
+        fresh: dict[tuple[str, str, str], list[str]] = {}
         for one in self.stations:
-            if self._told.get(one.name) != (one.state, one.reason):
-                self._told[one.name] = (one.state, one.reason)
-                self._say(f"{one.name}: {one.state}{f' ({one.reason})' if one.reason else ''}")
-        if self._written != self.stations and (now or time.monotonic() >= self._next):
+            now = one.state, one.reason
+            if self._told.get(one.name) != now:
+                self._told[one.name] = now
+                fresh.setdefault((*now, "" if one.reason else one.name), []).append(one.name)
+        for (state, reason, _), names in fresh.items():  # a reason that many have is told once
+            self._say(f"{', '.join(names)}: {state}{f' ({reason})' if reason else ''}")
+        if self._lines and self._written != self.stations and (now or time.monotonic() >= self._next):
             self._written, self._next = self.stations, time.monotonic() + WRITE_S
-            rooms.write(self._folder, self._desk.room, self._asked, self._written)
-
-
-def _refused(there: Sequence[Seen]) -> tuple[str, str] | None:
-    """(state, reason) where a station is not to be asked."""
-    if len({one.token for one in there}) > 1:
-        return "twice", "two machines have this name; one of them should join under another"
-    if misfit := there[-1].misfit():
-        return "other version", misfit
-    return None
+            rooms.write(self._folder, self._desk.room, self._asked, self._written, self._run)
 
 
 def _lost(line: _Line, answer: Answer) -> bool:

@@ -8,7 +8,8 @@ import ipaddress
 import logging
 import os
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from slmbench.fleet.invitation import (
     versions,
     write_private,
 )
-from slmbench.fleet.station import TOPIC
+from slmbench.fleet.station import TAKEN, TOPIC
 
 PORT = 8786
 DESK_DOORS = ("register-client", "identity")  # what a client says once it is there is in the scheduler's stream
@@ -63,6 +64,26 @@ class RoomScheduler(Scheduler):
 
     def start_http_server(self, *_: Any, **__: Any) -> None:
         """None: it would listen without encryption."""
+
+    async def add_worker(
+        self, comm: Comm, *, name: Any, resources: Mapping[str, Any], metrics: Mapping[str, Any], **more: Any
+    ) -> None:
+        """As Dask's, but for a name that another machine has, and for whose parts tell of several."""
+        if refused := self._refused(str(name), resources, metrics):
+            await comm.write({"status": "error", "message": refused, "time": time.time()})
+        else:
+            await super().add_worker(comm, name=name, resources=resources, metrics=metrics, **more)
+
+    def _refused(self, name: str, resources: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+        """Why a worker is not let in, or "". name: station, token of its joining, and a number of this start."""
+        station, token, *_ = [*name.split(" "), ""]
+        told = metrics.get("slmbench")
+        alike = isinstance(told, dict) and (told.get("station"), told.get("token")) == (station, token)
+        if not alike or any(key.split(" ")[1:2] != [station] for key in resources):
+            return "it says that it is several stations, or none"
+        others = (str(worker.name).split(" ") for worker in self.workers.values())
+        taken = any(other[0] == station and other[1:2] != [token] for other in others)
+        return f"{TAKEN} {station}" if taken else ""
 
     async def handle_comm(self, comm: Comm) -> None:
         if not certificates.is_of_desk(comm.extra_info.get("peercert")):
@@ -111,9 +132,8 @@ def open_room(
     port = _free(host, port)
     shown = f"[{host}]" if ":" in host else host
     ends = until.isoformat(timespec="seconds")
-    kept = Desk(
-        room, f"tls://{shown}:{port}", desk.authority + station.authority, desk.certificate, desk.key, ends, wait_s
-    )
+    papers = desk.authority + station.authority, desk.certificate, desk.key
+    kept = Desk(room, f"tls://{shown}:{port}", *papers, ends, wait_s, str(join_file))
     invitation = Invitation(room, kept.address, versions(), desk.authority, station.certificate, station.key, ends)
     place = folder(room)
     with contextlib.ExitStack() as undo:
@@ -156,7 +176,8 @@ def _welcome(desk: Desk, join_file: Path, until: datetime) -> str:
             f"     slmbench fleet join {join_file.name} --name lap07",
             "3. Here, in another terminal:",
             "     slmbench fleet status",
-            "     slmbench fleet run --rounds 3",
+            "     slmbench fleet run --rounds 3 --out runs/room",
+            "     slmbench report runs/room",
         )
     )
 

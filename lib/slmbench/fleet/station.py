@@ -21,6 +21,7 @@ from slmbench.fleet import private, tether
 from slmbench.store import rooms
 
 TOPIC = "slmbench"
+TAKEN = "another machine in this room has the name"
 PART_CHARS = 1_000_000  # of one message
 ROWS_PART = 400_000  # characters of rows after which a new text begins
 
@@ -53,6 +54,7 @@ class Here:
         order = {
             "asked": asked["asked"],
             "memory": asked.get("memory", True),
+            "station": self.name,
             "out": str(self.folder(asked["run"]).absolute()),
             "endpoint": self.endpoint,
         }
@@ -75,6 +77,10 @@ class Here:
         if "outcome" not in last:
             last = {"outcome": "failed", "reason": f"the process that measures ended, with code {process.returncode}"}
         return last
+
+    @property
+    def measures(self) -> bool:
+        return self._alone.locked()
 
     def stop(self) -> None:
         """End what measures here, with what it has measured kept."""
@@ -115,7 +121,17 @@ def measure(text: str) -> str:
 
 def tell(text: str) -> str:
     """Task. text: JSON with run and request. returns: "{}"; what is asked for goes out as events, in order."""
-    return _answered(text, lambda here, asked: here.tell(asked))
+    return _answered(text, _told)
+
+
+def _told(here: Here, asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """As `Here.tell`; then its owner reads what was handed over, and what may be done now."""
+    yield from here.tell(asked)
+    run, news = clean(asked["run"]), here.news if here.news.get("run") == asked["run"] else {}
+    done, total = news.get("done", 0), news.get("total", 0)
+    what = f"{done} of {total} requests" if total else "what there is"
+    then = "It measures on." if done < total and here.measures else "Stay for the next plan, or leave with Ctrl-C."
+    print(f"  Handed over to the instructor: {what}, of {run}. {then}", flush=True)
 
 
 def _answered(text: str, answer: Any) -> str:

@@ -22,7 +22,7 @@ from distributed import Security, Worker
 
 from slmbench.fleet import certificates, plain, tether
 from slmbench.fleet.invitation import Invitation, versions
-from slmbench.fleet.station import Here
+from slmbench.fleet.station import TAKEN, Here
 
 KEPT = ("get_data", "terminate", "ping", "identity", "echo", "connection_stream", "free_keys")  # of a worker's doors
 SETTINGS = {
@@ -102,7 +102,12 @@ class StationWorker(Worker):
 async def work(invitation: Invitation, here: Here) -> None:
     """Until the scheduler ends it, or is gone. raises: OSError, ValueError, TimeoutError where it can't join."""
     papers = invitation.desk_authority, invitation.certificate, invitation.key
-    async with StationWorker(invitation.address, here, certificates.security("worker", *papers)) as worker:
+    worker = StationWorker(invitation.address, here, certificates.security("worker", *papers))
+    try:
+        await worker
+    except RuntimeError as e:  # Dask's words around the reason
+        raise e.__cause__ or e from e
+    async with worker:
         print(json.dumps({"joined": here.name}), flush=True)
         await worker.finished()
 
@@ -117,7 +122,9 @@ def main() -> None:
         try:
             asyncio.run(work(Invitation(**order["invitation"]), here))
         except (OSError, ValueError, TimeoutError) as e:
-            print(json.dumps({"problem": f"{type(e).__name__}: {e}"}), flush=True)
+            refused = f"{TAKEN} {here.name}"
+            told = {"refused": refused} if refused in str(e) else {"problem": f"{type(e).__name__}: {e}"}
+            print(json.dumps(told), flush=True)
             sys.exit(1)
         finally:
             here.stop()

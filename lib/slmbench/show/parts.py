@@ -89,8 +89,8 @@ def bars_note(frame: pd.DataFrame, sizes: Iterable[int]) -> str:
     loads = stats.basis(frame.loc[stats.usable(frame), "load_index"].nunique())
     where = "" if loads == stats.SESSION else f" {loads}"
     whole = f"its 95 % interval{where}" if max(sizes, default=0) >= stats.MEDIAN_FROM else ""
-    some = any(stats.INDICATIVE_FROM <= n < stats.MEDIAN_FROM for n in sizes)
-    seen = f"lowest to highest (n = {stats.INDICATIVE_FROM}–{stats.MEDIAN_FROM - 1})" if some else ""
+    some = sorted({n for n in sizes if stats.INDICATIVE_FROM <= n < stats.MEDIAN_FROM})
+    seen = f"lowest to highest (n = {'–'.join(dict.fromkeys(map(str, (some[0], some[-1]))))})" if some else ""
     what = " or ".join(filter(None, [whole, seen]))
     return f"Line: median. Bar: {what}." if what else ""
 

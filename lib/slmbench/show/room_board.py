@@ -13,7 +13,7 @@ from slmbench.store.follow_room import RoomFollower
 from slmbench.store.reading import PLAN
 
 NEWS = 56  # characters of names in what is said of changes: a line on a projector
-TAKES_NO_PART = ("left", "absent", "other version", "twice")
+TAKES_NO_PART = ("left", "absent", "other version")
 
 
 class OneRoom:

@@ -20,7 +20,6 @@ STATES: Mapping[str, str] = {  # the order of the table: whatever needs attentio
     "left": "left before its records were here",
     "failed": "failed",
     "other version": "has other versions, so it was not asked",
-    "twice": "its name is used by two machines, so neither was asked",
     "late": "late: not done when the time was over",
     "expected": "expected, not there yet",
     "joined": "joined, nothing measured yet",

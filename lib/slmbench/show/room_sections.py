@@ -77,13 +77,21 @@ def span_sentence(found: Comparison) -> str:
     if found.span is None:
         each = listed([f"{line['station']} {median(_named(line), 'x', f' {unit}')}" for line in _lines(shown)], 4)
         why = "only one station can be ranked" if (shown["aside"] == "").any() else "no station can be ranked"
-        return f"Median {what}: {each}. The stations are not compared: {why}."
+        return f"Median {what}: {each}. The stations are not compared: {why}{_unranked(shown)}."
     ends = found.lines.set_index("station")["p50"]
     span, far = found.span, {}
     for name in (span.fastest, span.slowest):
         far[name] = f"{name} ({text.number(float(ends[name]))} {unit})"
     opening = f"Median {what}: fastest {far[span.fastest]}, slowest {far[span.slowest]}"
     return f"{opening}, of {alt.plural(span.stations, 'station')}. {_apart(span)}"
+
+
+def _unranked(shown: pd.DataFrame) -> str:
+    """Why stations can't be ranked, each reason with those it holds for; and what would help."""
+    reasons = room_machines.grouped((line["aside"], line["station"]) for line in _lines(shown) if line["aside"])
+    told = "; ".join(f"{why}: {listed(names)}" for why, names in reasons.items())
+    few = ". It takes more rounds (--rounds N)" if any(shown["n"] < stats.MEDIAN_FROM) else ""
+    return f" ({told}){few}" if told else ""
 
 
 def _apart(span: Span) -> str:

@@ -43,7 +43,6 @@ SIGNS: Mapping[str, Sign] = {
     "left": Sign(3, "v", "▼", True),
     "absent": Sign(3, "_", "▬", True),
     "other version": Sign(7, "P", "✚", True),
-    "twice": Sign(7, "*", "★", True),
 }
 UNKNOWN = Sign(6, "$?$", "?", True)  # of a state that a later version writes
 MOST = 400  # tiles

@@ -81,7 +81,7 @@ class RoomFollower:
             self.problem = ""
             return False
         try:
-            room, asked, stations = rooms.about(self.path)
+            room, asked, stations, _ = rooms.about(self.path)
         except StoreError as e:
             self._misses += 1
             if self._misses > 1 or not self.is_there:

@@ -13,17 +13,19 @@ import dataclasses
 import json
 import os
 import re
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmbench.config.checking import check, in_file
 from slmbench.config.reading import clean, read_json
 from slmbench.errors import UsageError
 from slmbench.records import Row, to_frame
 from slmbench.store.files import StoreError, open_append, write_json
-from slmbench.store.reading import MACHINE, PLAN, RESOURCES, ROWS, Run, read, read_rows
+from slmbench.store.reading import MACHINE, PLAN, RESOURCES, ROWS, Run, read, read_plan, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +43,6 @@ STATES = (
     "left",
     "absent",
     "other version",
-    "twice",
 )
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 NAMED = "1 to 32 small letters, digits, '.', '_' and '-', the first one a letter or digit"
@@ -69,6 +70,15 @@ class Station:
     cpu: str | None = None
     cores: int | None = None
     memory_mb: int | None = None
+
+
+class About(NamedTuple):
+    """room.json. run: what the stations' own run folders are called; None where they were collected."""
+
+    name: str
+    asked: dict[str, Any]
+    stations: list[Station]
+    run: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +121,24 @@ def check_name(name: str, label: str = "name") -> str:
     return name
 
 
-def write(path: Path, name: str, asked: Mapping[str, Any], stations: Iterable[Station]) -> None:
-    """room.json, whole or not at all. raises: StoreError."""
+def new_run(label: str) -> str:
+    """A name for run folders on the stations that none of them has yet: old records are never taken for new ones."""
+    return f"{label[:13]}-{datetime.now(UTC):%y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def write(path: Path, name: str, asked: Mapping[str, Any], stations: Iterable[Station], run: str | None = None) -> None:
+    """room.json, whole or not at all. run: as in `About`. raises: StoreError."""
     about = {s.name: {k: v for k, v in dataclasses.asdict(s).items() if k != "name"} for s in stations}
     try:
         path.mkdir(parents=True, exist_ok=True)
-        write_json(path / ROOM, {"room": name, "asked": dict(asked), "stations": about})
+        named = {"run": run} if run else {}
+        write_json(path / ROOM, {"room": name, **named, "asked": dict(asked), "stations": about})
     except OSError as e:
         raise StoreError(f"{clean(path)} can't be written: {e.strerror}.", "name another folder: --out DIR") from e
 
 
-def about(path: Path | str) -> tuple[str, dict[str, Any], list[Station]]:
-    """(name, asked, stations) as room.json has them. raises: StoreError if it is no such file."""
+def about(path: Path | str) -> About:
+    """What room.json has. raises: StoreError if it is no such file."""
     file = Path(path, ROOM)
     cure = f"restore it, or gather again: {MAKES_ONE}"
     if not file.is_file():
@@ -133,15 +149,16 @@ def about(path: Path | str) -> tuple[str, dict[str, Any], list[Station]]:
         if value["asked"]:  # nothing, where no station's records could be read
             check(value["asked"], "plan.schema.json", in_file(file), cure)
         stations = [Station(check_name(name), **fields) for name, fields in value["stations"].items()]
+        run = check_name(value["run"], f"{clean(file)}: run") if "run" in value else None
     except UsageError as e:
         raise StoreError(e.message, e.cure) from None
-    return value["room"], value["asked"], stations
+    return About(value["room"], value["asked"], stations, run)
 
 
 def read_room(path: Path | str) -> Room:
     """A room's folder. A station whose records are damaged is `failed`, with the reason. raises: StoreError."""
     path = Path(path)
-    name, asked, stations = about(path)
+    name, asked, stations, _ = about(path)
     runs, kept = {}, []
     for station in stations:
         folder, now = path / STATIONS / station.name, station
@@ -165,9 +182,12 @@ def take(
 ) -> int:
     """Keep what came from a station; what is here already is not kept twice, so that it can be sent again.
 
-    returns: the number of rows of it that are here now. raises: StoreError.
+    returns: the number of rows of it that are here now. raises: StoreError, also where what is here is another run.
     """
     folder = path / STATIONS / check_name(station)
+    if (folder / PLAN).is_file() and (here := read_plan(folder / PLAN).get("run")) != plan.get("run"):
+        told = f"{clean(folder)} has the records of {clean(here)}; those of {clean(plan.get('run'))} came."
+        raise StoreError(told, "name another --out, or another name for it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / PLAN, dict(plan))
