@@ -27,6 +27,7 @@ except ImportError:  # Windows
     fcntl = None
 
 RUN, OWN, TEST = "requirements.lock", "pyproject.toml", "tests/requirements.lock"
+PACKAGES = "Lib/site-packages" if os.name == "nt" else "lib/python3.*/site-packages"
 # MB, measured on Linux x64 with Python 3.11: in .venv; downloads (for a while in the temporary folder and pip's cache).
 DISK_MB = {RUN: (880, 200), OWN: (1, 1), TEST: (240, 90)}
 # What the wheels of the runtime (foundry-local-sdk, onnxruntime) ask for: the oldest glibc, macOS or Windows.
@@ -199,27 +200,27 @@ class Venv:
     def progress(self, lock_text: str) -> Callable[[str], None]:
         """A watcher of pip's output that tells how many packages are fetched, then installed: a line for each tenth."""
         listed = len(re.findall("^[a-z0-9].*==", lock_text, re.MULTILINE))
-        packages = "Lib/site-packages" if os.name == "nt" else "lib/python3.*/site-packages"
-        before, shown = len(list(self.root.glob(f"{packages}/*.dist-info"))), set()
+        before, shown = len(list(self.root.glob(f"{PACKAGES}/*.dist-info"))), set()
 
         def watch(output: str) -> None:
             names = re.search("^Installing collected packages: (.*)$", output, re.MULTILINE)
             if names:
-                done = max(0, len(list(self.root.glob(f"{packages}/*.dist-info"))) - before)
+                done = max(0, len(list(self.root.glob(f"{PACKAGES}/*.dist-info"))) - before)
                 total = names[1].count(",") + 1
             else:
                 total = listed - len(re.findall("^Ignoring ", output, re.MULTILINE))
                 done = len(re.findall("^(?:Collecting|Requirement already)", output, re.MULTILINE))
             tenth = (names is None, 10 * done // total)
             if done and (sys.stdout.isatty() or tenth not in shown):
-                text = f"  {done:3d} of {total} packages {'installed' if names else 'fetched'}"
-                say(text, "\r" if sys.stdout.isatty() else "\n")
+                end = "\r" if sys.stdout.isatty() else "\n"
+                say(f"  {done:3d} of {total} packages {'installed' if names else 'fetched'}", end)
             shown.add(tenth)
 
         return watch
 
     def make(self, lock: int) -> list[object]:
         """Empty .venv and make it anew; returns the command of a pip for it."""
+        say(f"Python {self.made_by}: making .venv")
         for path in self.root.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -238,10 +239,9 @@ class Venv:
     def install(self, part: str, pip: list[object], lock: int) -> None:
         """Install one part with the command `pip`."""
         say("installing " + ("slmbench itself" if part == OWN else f"the packages of {part}"))
-        flags = ["install", "--no-input", "--no-deps"]
+        flags = ["install", "--no-input", "--no-deps", "--no-compile"]
         if part == OWN:
             self.step([*pip, *flags, "--no-index", "--no-build-isolation", "--editable", "."], lock)
-            self.step([self.python, "-m", "compileall", "-q", "lib/slmbench"], lock)  # pip does so with others only
             return
         text = (self.here / part).read_text(encoding="utf-8")
         flags += ["--require-hashes", "--only-binary", ":all:", "--requirement"]
@@ -249,8 +249,12 @@ class Venv:
             pip_lock = self.root / "pip.lock"
             pip_lock.write_text(re.search(r"^pip==(?:.*\\\n)*.*", text, re.MULTILINE)[0], encoding="utf-8")
             self.step([*pip, *flags, pip_lock], lock)
-        pip = [self.python, "-m", "pip"]
-        self.step([*pip, *flags, part, "--resume-retries", "20"], lock, self.progress(text))
+        self.step([self.python, "-m", "pip", *flags, part, "--resume-retries", "20"], lock, self.progress(text))
+
+    def compile(self, lock: int) -> None:
+        """Everything, on all cores (pip has one), but for the packages' tests; what can't be is passed over."""
+        words = ["-c", "import compileall; compileall.main()", "-qq", "-j0", "-x", r"[\\/]tests[\\/]"]
+        self.step([self.python, *words, *self.root.glob(PACKAGES), "lib/slmbench"], lock)
 
 
 def set_up(folder: str, tests: bool = False) -> Path:
@@ -283,8 +287,6 @@ def bring_up(venv: Venv, want: dict[str, str], lock: int) -> None:
     todo = [part for part in want if have.get(part) != want[part]]
     todo = list(want) if RUN in todo else todo
     check_space(venv.here, todo)
-    if not have:
-        say(f"Python {venv.made_by}: making .venv")
     pip = [venv.python, "-m", "pip"] if have else venv.make(lock)
     for part in todo:
         venv.stamp.unlink(missing_ok=True)
@@ -294,5 +296,5 @@ def bring_up(venv: Venv, want: dict[str, str], lock: int) -> None:
             if have and not stop.touched:
                 venv.write_stamp(have)  # nothing was changed
             raise
-        have = {part: want[part]} if part == RUN else have | {part: want[part]}
-        venv.write_stamp(have)
+        venv.write_stamp(have := {part: want[part]} if part == RUN else have | {part: want[part]})
+    venv.compile(lock)

@@ -91,6 +91,15 @@ def test_stations_that_mean_harm_are_lines_of_the_table(opened, tmp_path):
     assert "\x1b" not in done.stdout + done.stderr
 
 
+def test_who_takes_what_is_asked_of_another_station_is_not_let_in(opened, tmp_path):
+    script = tmp_path / "two.py"
+    script.write_text(SCRIPT.read_text(), encoding="utf-8")
+    two = opened.script(script, str(opened.join_file), "two", "two-names", str(tmp_path / "evil"))
+    assert two.says("it says that it is several stations"), two.said()
+    two.end()
+    assert "In the room" not in two.said() and in_room(opened) == {"lap01"}
+
+
 def test_what_would_be_done_by_an_unguarded_desk(tmp_path):
     """The harm that is looked for above is real."""
     import pickle

@@ -87,6 +87,9 @@ station.measure, station.tell = measure, tell
 measure.__module__ = tell.__module__ = station.__name__
 if HOW == "other-version":
     worker.versions = lambda: {"slmbench": "0.0.1", "distributed": "2020.1.0", "dask": "x" * 5000}
+if HOW == "two-names":
+    offered = worker.resources
+    worker.resources = lambda name, here: offered(name, here) | offered("lap01", here)
 if HOW == "odd-heartbeat":
     station.Here.about = lambda _: {"cpu": ["\x1b[31m"] * 3, "cores": -1.5, "memory_mb": "1e999", "more": "x" * 100}
 with dask.config.set(worker.SETTINGS):
