@@ -17,6 +17,7 @@ from slmbench.measure import asks, bench
 from slmbench.records import OK, Row
 from slmbench.store import RunFolder
 
+TARGET = ("alias", "id", "device", "execution_provider", "reason")
 DOCTOR = "slmbench doctor   (what is here, what is missing)"
 NO_API = "give the address of an OpenAI-compatible API, such as http://host:port/v1; slmbench probe   (asks it)"
 NO_KEY = "set FOUNDRY_LOCAL_API_KEY to the endpoint's key"
@@ -53,7 +54,6 @@ def plan_of(
     models_file = models_file or config.read_models()
     aliases = [t.alias for t in targets]
     entries = {alias: entry for alias in aliases if (entry := config.entry_for(alias, models_file))}
-    known = ("alias", "id", "device", "execution_provider", "reason")
     return {
         **_asked(settings, targets),
         "hash": config.plan_hash(_asked(settings, targets)),
@@ -61,7 +61,7 @@ def plan_of(
         "command": command_of(settings, aliases, models_file, prompts_word),
         "endpoint": {"url": endpoint.base_url, "source": endpoint.source, "own": endpoint.own is not None},
         "entries": {alias: dataclasses.asdict(entry) for alias, entry in entries.items()},
-        "targets": [{name: getattr(t, name) for name in known} for t in targets],
+        "targets": [{name: getattr(t, name) for name in TARGET} for t in targets],
         "versions": machine.packages(("slmbench", "foundry-local-sdk")) | _runtime(endpoint),
     }
 
@@ -142,8 +142,8 @@ def open_run(
     named = _named(settings)
     plan = plan_of(settings, endpoint, targets, models_file, None if named else str(path / "prompts.json"))
     facts = machine.facts()
-    facts |= {"service": _service_facts(endpoint), "calibration": _calibration(facts)}
-    facts |= {"station": station} if station else {}
+    named_as = {"station": station} if station else {}  # as rows of a room have it
+    facts |= {"service": _service_facts(endpoint), "calibration": _calibration(facts), **named_as}
     more = {} if named else {"prompts.json": _prompts_json(settings.prompts)}
     return RunFolder.open(path, plan | {"run": path.name}, facts, resume=resume, more=more)
 
@@ -185,8 +185,7 @@ def measure(
     except KeyboardInterrupt:
         say(f"Stopped; {len(folder.rows)} rows are kept. To go on: {folder.resume_command}")
         raise
-    left = asks.timed_left(targets, settings, folder.finished)
-    if left:
+    if left := asks.timed_left(targets, settings, folder.finished):
         say(f"{left} timed requests failed or were left out. To go on with them: {folder.resume_command}")
 
 
@@ -236,10 +235,9 @@ def run(
     store.check_place(out, resume=resume)
     endpoint = connect(settings.endpoint, allow_remote=settings.allow_remote, say=say)
     targets = resolve(endpoint, settings.models, models_file, progress=fetching, say=say)
+    place = {"out": out, "resume": resume, "models_file": models_file, "station": station}
     with (
-        open_run(
-            settings, endpoint, targets, out=out, resume=resume, models_file=models_file, station=station
-        ) as folder,
+        open_run(settings, endpoint, targets, **place) as folder,
         watch(asks.count(targets, settings, folder.finished)) if watch else contextlib.nullcontext() as progress,
     ):
         say(f"Run folder: {folder.path}")
@@ -269,10 +267,9 @@ def _told(record: dict[str, Any]) -> str:
 
 
 def _service_facts(endpoint: Endpoint) -> dict[str, Any]:
-    facts: dict[str, Any] = {"url": endpoint.base_url, "source": endpoint.source}
-    if endpoint.own:
-        facts |= {"foundry_local_sdk": endpoint.own.sdk_version, "pid": endpoint.own.pid}
-    return facts
+    own = endpoint.own
+    more = {"foundry_local_sdk": own.sdk_version, "pid": own.pid} if own else {}
+    return {"url": endpoint.base_url, "source": endpoint.source, **more}
 
 
 def _calibration(facts: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -284,8 +281,7 @@ def _calibration(facts: Mapping[str, Any]) -> dict[str, Any] | None:
         found = store.read_calibration(paths.home() / paths.CALIBRATION)
     except store.StoreError:  # none, or none that can be read: calibrate makes a new one
         return None
-    where = found["where"] if found else {}
-    known = {**facts, "slmbench": facts["packages"]["slmbench"]}
+    where, known = found["where"] if found else {}, {**facts, "slmbench": facts["packages"]["slmbench"]}
     return found if where and where == {name: known.get(name) for name in where} else None
 
 
