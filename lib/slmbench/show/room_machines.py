@@ -187,10 +187,10 @@ def limits(room: Room, frame: pd.DataFrame) -> Iterator[str]:
         versions = grouped((told[name], station) for station, told in known.items() if told[name] != text.MISSING)
         if len(versions) > 1:
             yield f"{name} differs: {said_groups(versions)}. What the versions change is in the ratios."
-    shared = grouped((url, name) for name, run in room.runs.items() if (url := _elsewhere(run.machine)))
-    for url, names in shared.items():
+    shared = grouped((url, name) for name, run in room.runs.items() if (url := _shareable(run.machine)))
+    for server, names in shared.items():
         if len(names) > 1:
-            yield f"Asked the same server, {_said(url)}, and so were in each other's way: {listed(names)}."
+            yield f"Asked the same server, {_said(server)}, and so were in each other's way: {listed(names)}."
 
 
 def _times(frame: pd.DataFrame) -> Iterator[str]:
@@ -206,12 +206,18 @@ def _times(frame: pd.DataFrame) -> Iterator[str]:
             yield f"The stations did not all measure at the same time ({when}), {own}."
 
 
-def _elsewhere(told: Mapping[str, Any]) -> str:
-    """The address of a service that is on no loopback, "" else."""
-    url = _mapping(told.get("service")).get("url")
-    if not isinstance(url, str) or url.partition("://")[2].startswith(LOCAL):
+def _shareable(told: Mapping[str, Any]) -> str:
+    """The server that a station has asked, in words that two stations share only with the server; "" where unknown.
+
+    Address and process id tell a kit's own service on loopback: both stations are on one machine.
+    """
+    service = _mapping(told.get("service"))
+    url, pid = service.get("url"), service.get("pid")
+    if not isinstance(url, str):
         return ""
-    return url
+    if not url.partition("://")[2].startswith(LOCAL):
+        return url
+    return f"{url} (process {pid}) of one machine" if type(pid) is int else ""
 
 
 def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
