@@ -190,7 +190,7 @@ def limits(room: Room, frame: pd.DataFrame) -> Iterator[str]:
     shared = grouped((url, name) for name, run in room.runs.items() if (url := _shareable(run.machine)))
     for server, names in shared.items():
         if len(names) > 1:
-            yield f"Asked the same server, {_said(server)}, and so were in each other's way while they measured at the same time: {listed(names)}."
+            yield f"One server, {_said(server)}, slowed all that asked it at the same time: {listed(names)}."
 
 
 def _times(frame: pd.DataFrame) -> Iterator[str]:
