@@ -177,7 +177,9 @@ def differences(room: Room, one: str, other: str) -> list[str]:
 
 def limits(room: Room, frame: pd.DataFrame) -> Iterator[str]:
     """What of the machines limits a comparison, a sentence each."""
-    yield from _times(frame)
+    servers = grouped((url, name) for name, run in room.runs.items() if (url := _shareable(run.machine)))
+    shared = {server: names for server, names in servers.items() if len(names) > 1}
+    yield from _times(frame, "" if shared else "each with its own service on its own machine, as far as they told; ")
     known = {one.name: facts(room, one) for one in room.stations if one.name in room.runs}
     battery = [name for name, told in known.items() if told["On battery"] == "yes"]
     if battery:
@@ -187,23 +189,20 @@ def limits(room: Room, frame: pd.DataFrame) -> Iterator[str]:
         versions = grouped((told[name], station) for station, told in known.items() if told[name] != text.MISSING)
         if len(versions) > 1:
             yield f"{name} differs: {said_groups(versions)}. What the versions change is in the ratios."
-    shared = grouped((url, name) for name, run in room.runs.items() if (url := _shareable(run.machine)))
     for server, names in shared.items():
-        if len(names) > 1:
-            yield f"One server, {_said(server)}, slowed all that asked it at the same time: {listed(names)}."
+        yield f"One server, {_said(server)}, slowed all that asked it at the same time: {listed(names)}."
 
 
-def _times(frame: pd.DataFrame) -> Iterator[str]:
+def _times(frame: pd.DataFrame, own: str) -> Iterator[str]:
     times = frame.loc[(frame["phase"] == "timed") & frame["started_at"].notna(), ["station", "started_at"]]
-    own = "each with its own service on its own machine, unless the table says otherwise; times are of their own clocks"
     if times["station"].nunique() > 1:
         ends = times.groupby("station")["started_at"].agg(["min", "max"])  # ISO 8601, UTC: in order as texts
         first, last = (_said(at)[:19].replace("T", " ") for at in (ends["min"].min(), ends["max"].max()))
         when = f"from {first} to {last} UTC"
         if ends["min"].max() <= ends["max"].min():
-            yield f"The stations measured at the same time, {when}, {own}."
+            yield f"The stations measured at the same time, {when}, {own}times are of their own clocks."
         else:
-            yield f"The stations did not all measure at the same time ({when}), {own}."
+            yield f"The stations did not all measure at the same time ({when}), {own}times are of their own clocks."
 
 
 def _shareable(told: Mapping[str, Any]) -> str:
