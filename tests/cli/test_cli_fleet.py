@@ -15,7 +15,7 @@ from slmbench.fleet.invitation import Desk
 from slmbench.store import rooms
 
 REFUSED = {
-    "no verb": ([], "invite | join | run | status | collect"),
+    "no verb": ([], "invite | join | run | status | stop | collect"),
     "another verb": (["invit"], "invit"),
     "no host": (["invite"], "--host: nothing was found, an address of this machine was expected"),
     "a name for a host": (["invite", "--host", "localhost"], "--host: 'localhost' was found"),
@@ -33,6 +33,8 @@ REFUSED = {
     "an option": (["run", "--ruonds", "3"], 'unknown option "--ruonds"; did you mean "--rounds"?'),
     "rounds": (["run", "--rounds", "0"], "--rounds (option): 0 was found"),
     "an endpoint": (["run", "--endpoint", "http://127.0.0.1:1"], 'unknown option "--endpoint"'),
+    "nothing to go on with": (["run", "--resume"], "--resume: no --out was found"),
+    "a name in capitals": (["collect", "Ana=example", "--out", "x"], 'NAME=FOLDER: "Ana" was found'),
     "a limit": (["run", "--limit-s", "0"], "--limit-s (option): 0"),
     "a station": (["run", "--stations", "Lap 7"], '--stations: "Lap 7" was found'),
     "a plan beside options": (
@@ -41,7 +43,7 @@ REFUSED = {
     ),
     "a plan that is not there": (["run", "PLAN/none"], "does not exist"),
 }
-CLOSED = (["run", "--rounds", "1"], ["status"])
+CLOSED = (["run", "--rounds", "1"], ["status"], ["stop"])
 
 
 @pytest.fixture(autouse=True)

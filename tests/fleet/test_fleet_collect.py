@@ -97,12 +97,29 @@ def test_two_folders_of_one_name_are_told_apart_by_their_paths(tmp_path):
     words = [str(copied(tmp_path / lap / "runs" / "monday-1").parent) for lap in ("lap01", "lap02")]
     with pytest.raises(UsageError) as refused:
         gathering.collect(words, tmp_path / "room", "x")
-    cure = refused.value.cure.partition("machines, ")[2].split(" ")
+    cure = refused.value.cure.split(" ")
     assert [word.partition("=")[0] for word in cure] == ["lap01", "lap02"]
     assert [(one.name, one.state) for one in gathering.collect(cure, tmp_path / "room", "x")] == [
         ("lap01", "gathered"),
         ("lap02", "gathered"),
     ]
+
+
+def test_of_several_run_folders_of_a_laptop_one_is_named(tmp_path):
+    for lap in ("lap01", "lap02"):
+        for run in ("monday-1", "monday-2"):
+            copied(tmp_path / "share" / lap / "runs" / run, station=lap)
+    with pytest.raises(UsageError) as refused:
+        gathering.collect([str(tmp_path / "share")], tmp_path / "room", "x")
+    assert refused.value.cure.startswith("--run monday-2 ")
+    assert exits("collect", tmp_path / "share", "--run", "monday-2", "--out", tmp_path / "room") == 0
+    assert [one.name for one in rooms.read_room(tmp_path / "room").stations] == ["lap01", "lap02"]
+
+
+def test_a_file_is_no_place_for_a_room(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="no room"):
+        gathering.collect([f"a={paths.data_file('example_run')}"], tmp_path / "file", "x")
 
 
 def test_records_of_another_run_are_not_mixed_with_those_that_are_here(tmp_path):

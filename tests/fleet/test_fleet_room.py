@@ -158,7 +158,8 @@ def test_a_name_that_another_machine_has_is_let_in_once_that_has_left(opened, se
     first = opened.join("lap04", server.base_url)
     second = opened.join("lap04", server.base_url, wait=False)
     assert second.says("Not let in: another machine in this room has the name lap04. Leave, and join under another")
-    assert "In the room" not in second.said()
+    assert "In the room" not in second.said() and "distributed" not in second.said()
+    assert opened.desk.says("lap04 is not let in: another machine in this room has the name lap04.")
     first.end()
     assert second.says("In the room as lap04"), second.said()
     second.end()
@@ -169,6 +170,7 @@ def test_a_model_that_nobody_has_is_told_once_and_no_report_is_promised(opened):
     assert found.returncode == 1
     reason = states(opened.folder / "strange")["lap01"][1]
     assert found.stderr.count(reason) <= 2 and found.stdout.count(reason) == 1 and "(as lap01)" in found.stdout
+    assert opened.parts[0].says(f"Not finished: {reason[:20]}")
     assert "strange" in reason and ": measured" not in found.stderr and "Make the report" not in found.stderr
     assert "--resume" in found.stderr.splitlines()[-1]
 
@@ -196,6 +198,22 @@ def test_who_is_late_is_gathered_as_far_as_it_is_and_goes_on(opened):
     assert {one.name: (one.state, one.rows) for one in found.stations} == dict.fromkeys(
         ("lap01", "lap02"), ("gathered", 4 * 40 + 1)
     )
+
+
+def test_a_plan_is_called_off_and_the_next_one_begins(opened):
+    endless = opened.start("--models", "quick", "--rounds", "4000", "--no-memory", "--out", str(opened.folder / "off"))
+    assert endless.says("lap01: measuring"), endless.said()
+    endless.end()  # as with Ctrl-C
+    assert "slmbench fleet stop" in endless.said() and "--resume" in endless.said()
+    next_ = opened.start(*PLAN, "--out", str(opened.folder / "next"))
+    assert next_.says("joined (busy with a plan of before; slmbench fleet stop ends that)"), next_.said()
+    stopped = opened.say("fleet", "stop")
+    assert stopped.returncode == 0 and "lap01, lap02" in stopped.stdout
+    assert next_.says("Make the report"), next_.said()
+    assert {one.rows for one in rooms.read_room(opened.folder / "next").stations} == {PER_STATION}
+    kept = opened.runs("lap01") / rooms.about(opened.folder / "off").run
+    assert 0 < len(store.read(kept).rows) < 4 * 4000
+    assert "it was stopped; what was measured is kept" in opened.parts[0].said()
 
 
 @pytest.mark.fault
@@ -237,7 +255,8 @@ def test_the_room_ends_with_what_belongs_to_it(tmp_path, server):
     with room(tmp_path) as one:
         joined = one.join("lap01", server.base_url)
         one.desk.end()
-        assert joined.says("trying again") and "The room monday is closed." in one.desk.said()
+        assert joined.says("trying again")
+        assert "lap01 has joined." in one.desk.said() and "The room monday is closed, and" in one.desk.said()
         assert not list((tmp_path / "desk-home" / "fleet" / "monday").iterdir())
         assert one.say("fleet", "status").returncode == 1
     assert [path for path in one.temporary.rglob("*") if path.is_file() and path.stat().st_size] == []  # no key

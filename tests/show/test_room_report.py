@@ -203,9 +203,10 @@ def test_stations_that_share_a_server_or_measured_apart_are_told(tmp_path):
     for name, pid in (("d", 4711), ("e", 4711), ("f", 4712)):
         runs[name] = run(rows(name, 1.0), machine=MACHINE | {"service": {**MACHINE["service"], "pid": pid}})
     told = "\n".join(written(tmp_path, runs)[2]["limits"])
-    assert "One server, http://10.0.0.9:8000/v1, slowed all that asked it at the same time: a and b." in told
-    assert "http://127.0.0.1:5273/v1 (process 4711) of one machine, slowed all" in told and told.count("slowed") == 2
-    assert "The stations did not all measure at the same time" in told and "own machine" not in told
+    assert "a and b asked one server, http://10.0.0.9:8000/v1: their times tell of it" in told
+    assert "d and e asked one server, http://127.0.0.1:5273/v1 (process 4711) of one machine: their" in told
+    assert told.count("asked one server") == 2 and "own machine" not in told
+    assert "did not all measure at the same time" in told and "of the requests of a, 0% fell into the time" in told
 
 
 def test_alike_machines_share_a_line(tmp_path):
@@ -224,7 +225,7 @@ def test_in_what_both_ends_differ(tmp_path):
     page = written(tmp_path, runs)[1]
     assert "- cpu: Core i7 -&gt; Old" in page and "- station:" not in page
     alike = written(tmp_path, {name: run(rows(name, 1.0)) for name in "ab"})[1]
-    assert "That is no difference shown" in alike and "differ, as far as" not in alike
+    assert "That is a tie" in alike and "differ, as far as" not in alike
 
 
 @pytest.mark.parametrize(

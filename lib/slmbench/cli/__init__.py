@@ -141,7 +141,7 @@ def _board(verb: Callable[[str, str, str], Parser]) -> None:
 def _fleet(verb: Callable[[str, str, str], Parser]) -> None:
     """Many machines. Its verbs have options of their own, and the same ones as run for what is asked."""
     fleet = verb("fleet", "fleet", "a room of laptops: the same plan on all of them, one table")
-    doings = fleet.add_subparsers(dest="do", required=True, metavar="invite | join | run | status | collect")
+    doings = fleet.add_subparsers(dest="do", required=True, metavar="invite | join | run | status | stop | collect")
     fleet.verbs = doings.choices
 
     def doing(name: str, text: str) -> Parser:
@@ -153,7 +153,7 @@ def _fleet(verb: Callable[[str, str, str], Parser]) -> None:
     invite.add_argument("--room", metavar="NAME", help="default: room-<month and day>")
     invite.add_argument("--out", metavar="FILE", type=arguments.out, help="the join file; default: room.join.json")
     invite.add_argument("--days", metavar="N", default="2", help="how long the join file holds; default: 2")
-    invite.add_argument("--wait-s", metavar="S", default="60", help="after which an absent laptop is called so")
+    invite.add_argument("--wait-s", metavar="S", default="60", help="until an absent laptop is called so; default: 60")
 
     join = doing("join", "be one of a room's machines, until Ctrl-C; what is sent is listed first")
     join.add_argument("file", metavar="FILE", help="the join file")
@@ -165,7 +165,7 @@ def _fleet(verb: Callable[[str, str, str], Parser]) -> None:
     run = doing("run", "ask every laptop in the room the same, and gather what they measure")
     run.add_argument("plan", nargs="?", metavar="PLAN", help="a run folder: what it asked is asked again")
     run.add_argument("--stations", metavar="A,B", help="who should be there; others are asked as well")
-    run.add_argument("--limit-s", metavar="S", default="3600", help="after which what there is is gathered")
+    run.add_argument("--limit-s", metavar="S", default="3600", help="until what there is is gathered; default: 3600")
     run.add_argument("--label", metavar="NAME", help="begins the names of the stations' run folders; default: the room")
     run.add_argument("--rounds", metavar="N", help="timed requests for each model and prompt")
     run.add_argument("--precision", metavar="PCT", dest="precision_pct", help=PRECISION)
@@ -174,10 +174,12 @@ def _fleet(verb: Callable[[str, str, str], Parser]) -> None:
     run.add_argument("--resume", action="store_true", help="go on with the room in --out DIR")
 
     status = doing("status", "who is in the room, and how far")
+    stop = doing("stop", "call off what the laptops measure now; they keep what they have")
     collect = doing("collect", "merge run folders from a share or a stick, without a network")
     collect.add_argument("folder", nargs="+", metavar="FOLDER", help="run folders, folders of them, or NAME=FOLDER")
     collect.add_argument("--out", metavar="DIR", required=True, type=arguments.out, help="the room's folder")
-    for parser in run, status, collect:
+    collect.add_argument("--run", metavar="NAME", help="of several run folders of a laptop, the ones called so")
+    for parser in run, status, stop, collect:
         parser.add_argument("--room", metavar="NAME", help="which, if there are several")
     for parser in status, collect:
         parser.add_argument("--json", action="store_true")

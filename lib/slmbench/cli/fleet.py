@@ -30,7 +30,7 @@ LONG = 40  # characters of a reason that is told once
 def fleet(given: argparse.Namespace) -> int:
     if given.do != "collect":
         needs_dask()
-    return {"invite": invite, "join": join, "run": run, "status": status, "collect": collect}[given.do](given)
+    return {verb.__name__: verb for verb in (invite, join, run, status, stop, collect)}[given.do](given)
 
 
 def needs_dask() -> None:
@@ -49,10 +49,12 @@ def invite(given: argparse.Namespace) -> int:
     wait_s = number("--wait-s", given.wait_s, 1, 86400)
     days = int(number("--days", given.days, 1, 30, "integer"))
     file = Path(given.out or JOIN_FILE)
+    if file.exists():
+        _say(f"{clean(file)} is replaced: whoever has the one from before needs the new one.")
     try:
         scheduler.open_room(host, room, file, port=given.port, days=days, wait_s=wait_s, say=_say)
     except KeyboardInterrupt:
-        _say(f"The room {room} is closed. Laptops measure on, and keep what they measure.")
+        _say(f"The room {room} is closed, and {file} lets nobody in any more. Laptops keep what they have measured.")
     return 0
 
 
@@ -94,6 +96,8 @@ def _agree() -> None:
 def run(given: argparse.Namespace) -> int:
     from slmbench.fleet import invitation, running
 
+    if given.resume and not given.out:
+        raise UsageError("--resume: no --out was found, the room to go on with was expected", "add --out DIR")
     asked = _plan(given)
     expected = [rooms.check_name(name.strip(), "--stations") for name in (given.stations or "").split(",") if name]
     limit_s = number("--limit-s", given.limit_s, 1, 604800)
@@ -116,7 +120,8 @@ def run(given: argparse.Namespace) -> int:
     try:
         stations = running.run(asking)
     except KeyboardInterrupt:
-        aloud(f"Stopped. Stations measure on, and keep it. To gather it: the same with --out {out} --resume")
+        aloud("Stopped here. Stations measure on, and keep it (slmbench fleet stop ends that).")
+        aloud(f"To gather what they have: the same with --out {out} --resume")
         raise
     return _told(given, out, stations)
 
@@ -138,10 +143,10 @@ def _plan(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def status(given: argparse.Namespace) -> int:
-    from slmbench.fleet import invitation, running
+    from slmbench.fleet import desk, invitation
 
-    desk = invitation.read_desk(given.room)
-    seen = running.status(desk)
+    papers = invitation.read_desk(given.room)
+    seen = desk.seen(papers)
     lines = [
         {
             "station": one.name,
@@ -153,9 +158,9 @@ def status(given: argparse.Namespace) -> int:
         for one in sorted(seen, key=lambda one: one.name)
     ]
     if given.json:
-        print(json.dumps({"room": desk.room, "address": desk.address, "stations": lines}, indent=1))
+        print(json.dumps({"room": papers.room, "address": papers.address, "stations": lines}, indent=1))
         return 0
-    _say(f"Room {desk.room} at {desk.address}: {len(lines)} station{'s' * (len(lines) != 1)}.")
+    _say(f"Room {papers.room} at {papers.address}: {len(lines)} station{'s' * (len(lines) != 1)}.")
     for line in lines:
         done = "" if line["total"] is None else f", {line['done']} of {line['total']} requests of {line['run']}"
         about = f"{line['cpu']}, {line['cores']} cores, {(line['memory_mb'] or 0) / 1000:.0f} GB"
@@ -163,11 +168,22 @@ def status(given: argparse.Namespace) -> int:
     return 0
 
 
+def stop(given: argparse.Namespace) -> int:
+    """Call off what the stations measure now."""
+    from slmbench.fleet import desk, invitation
+
+    answered, silent = desk.stop(invitation.read_desk(given.room))
+    _say(f"Measuring nothing now, with all kept: {', '.join(answered) or 'nobody'}.")
+    if silent:
+        raise NothingMeasured(f"No answer from {', '.join(silent)}.", "slmbench fleet status; then once more")
+    return 0
+
+
 def collect(given: argparse.Namespace) -> int:
     from slmbench.fleet import gathering
 
     name = rooms.check_name(given.room or "collected", "--room")
-    return _told(given, given.out, gathering.collect(given.folder, given.out, name))
+    return _told(given, given.out, gathering.collect(given.folder, given.out, name, run=given.run))
 
 
 def _told(given: argparse.Namespace, out: Path, stations: Sequence[rooms.Station]) -> int:
@@ -194,7 +210,9 @@ def _cure(given: argparse.Namespace, out: Path, stations: Sequence[rooms.Station
     if given.do == "collect":
         return "mend what the reasons say, then collect again"
     if any(one.state == "failed" for one in stations):
-        return f"mend what the reasons say, on the stations; then the same with --out {clean(out)} --resume"
+        return (
+            f"mend what the reasons say: on the stations, then add --out {clean(out)} --resume; or ask for other models"
+        )
     return "slmbench fleet status   (who is in the room)"
 
 

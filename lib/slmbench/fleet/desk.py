@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ from slmbench.fleet.worker import resource
 from slmbench.store import rooms
 
 CONNECT_S = 15
+STOP_S = 40  # for a request under way, and its record
 ANSWER_CHARS = 256_000_000  # of one station, at most: it is held in memory
 SETTINGS = {
     "distributed.comm.require-encryption": True,
@@ -122,6 +124,7 @@ class Session:
             key=f"{what.__name__}-{name}-{request}",
             resources={resource(what.__name__, name, versions()): 1},
             pure=False,
+            priority=int(what is station.tell),  # else it waits behind a plan that waits for the one before
         )
         self.answers[request] = Answer(future, name)
         return self.answers[request]
@@ -154,6 +157,31 @@ def _seen(address: str, worker: Mapping[str, Any]) -> Seen | None:
     except UsageError:
         return None
     return Seen(address, name, str(told.get("token"))[:64], *parts)
+
+
+def seen(papers: Desk) -> list[Seen]:
+    """Who is in the room now. raises: FleetError."""
+
+    async def look() -> list[Seen]:
+        async with session(papers) as room:
+            return await room.seen()
+
+    return asyncio.run(look())
+
+
+def stop(papers: Desk) -> tuple[list[str], list[str]]:
+    """Have all stations end what they measure, with all of it kept. returns: names, of those who did, and the rest."""
+
+    async def end() -> tuple[list[str], list[str]]:
+        async with session(papers) as room:
+            names = sorted({one.name for one in await room.seen() if not one.misfit()})
+            answers = [room.ask(station.tell, name, stop=True) for name in names]
+            until = time.monotonic() + STOP_S
+            while not all(one.ended for one in answers) and time.monotonic() < until:
+                await asyncio.sleep(0.1)
+            return [one.station for one in answers if one.ended], [one.station for one in answers if not one.ended]
+
+    return asyncio.run(end())
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -69,34 +70,34 @@ def progress(rows: Iterable[Row]) -> tuple[int, int]:
     return len(done), sum(row.status not in (OK, "skipped") for row in rows)
 
 
-def collect(folders: Sequence[str], out: Path, name: str) -> list[rooms.Station]:
+def collect(folders: Sequence[str], out: Path, name: str, *, run: str | None = None) -> list[rooms.Station]:
     """Merge run folders that came from a share or a stick into the room `out`; it may be there, and is added to.
 
     folders: each a run folder, a folder that holds run folders or folders of them, or NAME=FOLDER. A station is called
     as it is said, else as its machine.json says, else as the folder in the one that was named. The plan of the first
-    one is the room's.
+    one is the room's. run: where a machine has several run folders, the ones of this name.
     returns: where each station stands now. One that can't be taken is among them, with the reason.
     raises: UsageError if there is no run folder at all, or a name is used for two.
     """
-    found = _named(folders)
+    found = _named(folders, run)
     asked: Mapping[str, Any] | None = None
     stations: dict[str, rooms.Station] = {}
     asked_as = None
     if rooms.is_room(out):
         name, asked, before, asked_as = rooms.about(out)
         stations = {one.name: one for one in before}
-    elif out.exists() and any(out.iterdir()):
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StoreError(f"--out: {clean(out)} is not empty, and no room.", "name another folder")
     for station, folder in found.items():
         try:
-            run = store.read(folder)
-            asked = asked or {n: run.plan[n] for n in (*ASKED, "prompts") if n in run.plan}
-            refuse_another(run.plan, asked, clean(folder))
-            what = {"plan": run.plan, "machine": run.machine, "resources": run.resources, "rows": run.rows}
+            one = store.read(folder)
+            asked = asked or {n: one.plan[n] for n in (*ASKED, "prompts") if n in one.plan}
+            refuse_another(one.plan, asked, clean(folder))
+            what = {"plan": one.plan, "machine": one.machine, "resources": one.resources, "rows": one.rows}
             rows = rooms.take(out, station, **what)
-            done, failed = progress(run.rows)
-            told = {"cpu": run.machine.get("cpu"), "cores": run.machine.get("cores_logical")}
-            told["memory_mb"] = run.machine.get("memory_mb")
+            done, failed = progress(one.rows)
+            told = {"cpu": one.machine.get("cpu"), "cores": one.machine.get("cores_logical")}
+            told["memory_mb"] = one.machine.get("memory_mb")
             stations[station] = rooms.Station(station, "gathered", "", done, None, failed, rows, **told)
         except KitError as e:
             before = stations.get(station, rooms.Station(station, "failed"))  # whose records are kept
@@ -105,20 +106,24 @@ def collect(folders: Sequence[str], out: Path, name: str) -> list[rooms.Station]
     return list(stations.values())
 
 
-def _named(folders: Sequence[str]) -> dict[str, Path]:
-    """station -> run folder. raises: UsageError."""
+def _named(folders: Sequence[str], run: str | None) -> dict[str, Path]:
+    """station -> run folder; run: as for `collect`. raises: UsageError."""
     found: dict[str, Path] = {}
     for word in folders:
         said, sep, rest = word.partition("=")
         whole = Path(word).expanduser()
         said, place = (said, Path(rest).expanduser()) if sep and not whole.exists() else ("", whole)
+        if said:
+            rooms.check_name(said, "NAME=FOLDER")
         for named, folder in _runs(place):
+            if run and folder.name != run:
+                continue
             station = said or _called(folder, named)
             if station in found and found[station] != folder:
                 both = f"{clean(found[station])} and {clean(folder)}"
-                raise UsageError(
-                    f"{station}: two run folders were found for it, {both}", _apart(found[station], folder)
-                )
+                other = f"a name of its own: {station}-2={shlex.quote(clean(folder))}"
+                cure = other if said else _apart(found[station], folder)
+                raise UsageError(f"{station}: two run folders were found for it, {both}", cure)
             found[station] = folder
     if not found:
         raise UsageError(f"FOLDER: no run folder was found in {', '.join(clean(f) for f in folders)}", RUN_FOLDER)
@@ -134,7 +139,8 @@ def _runs(place: Path) -> list[tuple[str, Path]]:
             return [(place.absolute().name, place)]
         if inside := sorted(plan.parent for plan in place.glob("*/plan.json")):
             return [(folder.name, folder) for folder in inside]
-        return [(plan.parts[-3], plan.parent) for plan in sorted(place.glob("*/*/plan.json"))]
+        deeper = sorted(place.glob("*/*/plan.json")) or sorted(place.glob("*/*/*/plan.json"))
+        return [(plan.relative_to(place).parts[0], plan.parent) for plan in deeper]
     except OSError as e:
         raise UsageError(f"FOLDER: {clean(place)} can't be read: {e.strerror}", RUN_FOLDER) from None
 
@@ -149,14 +155,15 @@ def _called(folder: Path, named: str) -> str:
     try:
         return rooms.check_name(name)
     except UsageError:
-        raise UsageError(f"{clean(folder)}: its name is none of a station's", f"NAME={clean(folder)}") from None
+        found = f"{clean(folder)}: {clean(name, 60)} can't be a station's name ({rooms.NAMED})"
+        raise UsageError(found, f"lap07={shlex.quote(clean(folder))}, with its name for lap07") from None
 
 
 def _apart(one: Path, other: Path) -> str:
-    """The words that would name both, by the first part in which their paths differ."""
-    pairs = zip(one.absolute().parts, other.absolute().parts, strict=False)
-    differ = next((pair for pair in pairs if pair[0] != pair[1]), ("NAME", "NAME"))
+    """What to say instead: which run; or, of folders of two machines, both names, from where their paths differ."""
+    pairs = list(zip(one.absolute().parts, other.absolute().parts, strict=False))
+    differ = next((pair for pair in pairs[:-1] if pair[0] != pair[1]), None)
+    if (one.name != other.name and one.parent == other.parent) or differ is None:
+        return f"--run {shlex.quote(clean(other.name))}   (which of them, of all machines)"
     names = [part.lower() if rooms.NAME.fullmatch(part.lower()) else "NAME" for part in differ]
-    return "one of them alone; or, of two machines, " + " ".join(
-        f"{name}={clean(folder)}" for name, folder in zip(names, (one, other), strict=True)
-    )
+    return " ".join(f"{name}={shlex.quote(clean(at))}" for name, at in zip(names, (one, other), strict=True))

@@ -20,6 +20,7 @@ from slmbench.fleet.invitation import Invitation
 KNOCK_S = 15.0
 OTHER_NAME = "Leave, and join under another --name; if that is this one from before, it is let in within a minute."
 NETWORK = "Either the room is closed, or this is another network"
+NEW_FILE = "Ask the instructor for the file of the room that is open now"
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # before it is started again; a worker that had joined begins anew with the first
 
 
@@ -35,7 +36,7 @@ def knock(invitation: Invitation) -> str:
         ):
             return "" if line.recv(1) else "the room does not take the certificate of this join file"
     except ssl.SSLCertVerificationError:
-        return f"who answers at {clean(invitation.address, 80)} is not the room of this join file"
+        return f"who answers at {clean(invitation.address, 80)} is not the room of this join file. {NEW_FILE}"
     except ssl.SSLError:
         return "the room does not take the certificate of this join file"
     except (OSError, ValueError) as e:
@@ -59,12 +60,13 @@ def stay(
     """
     order = {"invitation": asdict(invitation), "name": name, "token": secrets.token_hex(8)}
     order |= {"base": str(base.absolute()), "endpoint": endpoint}
-    failed = 0
+    failed, been = 0, False
     while True:
         joined = _once(order, invitation, say)
-        failed = 0 if joined else failed + 1
+        failed, been = 0 if joined else failed + 1, been or joined
         wait_s = PAUSES_S[min(failed, len(PAUSES_S) - 1)]
-        say(f"Not in the room now; trying again in {wait_s:.0f} s. What was measured is kept here. (Ctrl-C leaves.)")
+        kept = " What was measured is kept here, and gone on with in the room." if been else ""
+        say(f"Not in the room now; trying again in {wait_s:.0f} s.{kept} (Ctrl-C leaves.)")
         pause(wait_s)
 
 

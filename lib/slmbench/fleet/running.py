@@ -29,6 +29,8 @@ WRITE_S = 1.0
 TELL_S = 60.0  # for a late station to tell what it has
 LOST_S = 10.0  # for the rest of an answer whose task is done
 MUTE = 1  # times that it is asked once more
+PROGRESS_S = 15.0
+BUSY = "busy with a plan of before; slmbench fleet stop ends that"
 AWAY = ("left", "absent", "other version")  # nothing is to be waited for, unless it changes
 
 
@@ -89,6 +91,7 @@ class Asking:
         new = {"state": "expected", "reason": ""}
         self._lines = {n: _Line(replace(before.get(n, rooms.Station(n, "expected")), **new)) for n in names}
         self._written, self._next, self._told, self._alone = None, 0.0, {}, False
+        self._counts, self._count_at = (0, 0), time.monotonic() + PROGRESS_S
 
     @property
     def stations(self) -> list[rooms.Station]:
@@ -170,10 +173,14 @@ class Asking:
             n: v for n, v in news.items() if n in ("done", "total", "failed") and type(v) is int and 0 <= v < 10**9
         }
         state = line.now.state
-        left = counts.get("done", 0) < counts.get("total", 0)
-        if line.asking and not line.asking.ended and left and state in ("expected", "joined", *AWAY):
+        left = _unfinished(counts)
+        waits = line.asking and not line.asking.ended and state in ("expected", "joined", *AWAY)
+        if waits and left:
             state = "measuring"
-        line.become(state, line.now.reason if state == line.now.state else "", **{**fits, **counts})
+        reason = line.now.reason if state == line.now.state else ""
+        if waits and state == "joined":
+            reason = BUSY if _unfinished(one.news) and not news else ""
+        line.become(state, reason, **{**fits, **counts})
 
     async def _look(self, room: Session, line: _Line) -> None:
         """Whether it has measured, or can't."""
@@ -258,9 +265,24 @@ class Asking:
                 fresh.setdefault((*now, "" if one.reason else one.name), []).append(one.name)
         for (state, reason, _), names in fresh.items():  # a reason that many have is told once
             self._say(f"{', '.join(names)}: {state}{f' ({reason})' if reason else ''}")
+        self._progress()
         if self._lines and self._written != self.stations and (now or time.monotonic() >= self._next):
             self._written, self._next = self.stations, time.monotonic() + WRITE_S
             rooms.write(self._folder, self._desk.room, self._asked, self._written, self._run)
+
+    def _progress(self) -> None:
+        """Every so often, how far the room is, where that has changed."""
+        counts = sum(one.done for one in self.stations), sum(one.total or 0 for one in self.stations)
+        if time.monotonic() < self._count_at or counts == self._counts:
+            return
+        self._counts, self._count_at = counts, time.monotonic() + PROGRESS_S
+        gathered = sum(one.state == "gathered" for one in self.stations)
+        self._say(f"  {counts[0]} of {counts[1]} requests done; {gathered} of {len(self._lines)} stations gathered")
+
+
+def _unfinished(news: Mapping[str, Any]) -> bool:
+    done, total = news.get("done"), news.get("total")
+    return type(done) is type(total) is int and done < total
 
 
 def _lost(line: _Line, answer: Answer) -> bool:
@@ -275,13 +297,3 @@ def run(asking: Asking) -> list[rooms.Station]:
     with contextlib.suppress(asyncio.CancelledError):
         return asyncio.run(asking.finish())
     return asking.stations
-
-
-def status(desk: Desk) -> list[Seen]:
-    """Who is in the room now."""
-
-    async def look() -> list[Seen]:
-        async with session(desk) as room:
-            return await room.seen()
-
-    return asyncio.run(look())

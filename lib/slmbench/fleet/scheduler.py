@@ -19,6 +19,7 @@ import psutil
 from distributed import Scheduler
 from distributed.comm import Comm, CommClosedError
 
+from slmbench.config.reading import clean
 from slmbench.errors import UsageError
 from slmbench.fleet import certificates, plain
 from slmbench.fleet.invitation import (
@@ -34,6 +35,7 @@ from slmbench.fleet.invitation import (
 from slmbench.fleet.station import TAKEN, TOPIC
 
 PORT = 8786
+LINES = 1000
 DESK_DOORS = ("register-client", "identity")  # what a client says once it is there is in the scheduler's stream
 STATION_DOORS = ("register-worker", "heartbeat_worker", "unregister")
 STATION_STREAM = (  # what a worker says once it is there
@@ -57,8 +59,9 @@ SETTINGS = {
 class RoomScheduler(Scheduler):
     """A Dask scheduler whose peers' certificates say what they may ask. It has no web page."""
 
-    def __init__(self, **how: Any):
+    def __init__(self, say: Callable[[str], None] = print, **how: Any):
         super().__init__(extensions={}, dashboard=False, **how)
+        self._say, self._said = say, set[str]()
         for name in self.handlers.keys() - {*DESK_DOORS, *STATION_DOORS}:
             del self.handlers[name]
 
@@ -69,10 +72,19 @@ class RoomScheduler(Scheduler):
         self, comm: Comm, *, name: Any, resources: Mapping[str, Any], metrics: Mapping[str, Any], **more: Any
     ) -> None:
         """As Dask's, but for a name that another machine has, and for whose parts tell of several."""
+        station = clean(str(name).partition(" ")[0], 40)
         if refused := self._refused(str(name), resources, metrics):
+            self._once(f"  {station} is not let in: {refused}.")
             await comm.write({"status": "error", "message": refused, "time": time.time()})
         else:
+            self._once(f"  {station} has joined.")
             await super().add_worker(comm, name=name, resources=resources, metrics=metrics, **more)
+
+    def _once(self, text: str) -> None:
+        """Tell it, but not again, and no stranger's thousand lines."""
+        if text not in self._said and len(self._said) < LINES:
+            self._said.add(text)
+            self._say(text)
 
     def _refused(self, name: str, resources: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
         """Why a worker is not let in, or "". name: station, token of its joining, and a number of this start."""
@@ -153,13 +165,13 @@ def open_room(
             undo.callback((place / PID).unlink, missing_ok=True)
             say(_welcome(kept, join_file, until))
 
-        asyncio.run(_serve(kept, host, port, ready))
+        asyncio.run(_serve(kept, host, port, ready, say))
 
 
-async def _serve(desk: Desk, host: str, port: int, ready: Callable[[], None]) -> None:
+async def _serve(desk: Desk, host: str, port: int, ready: Callable[[], None], say: Callable[[str], None]) -> None:
     security = certificates.security("scheduler", desk.authorities, desk.certificate, desk.key)
     try:
-        scheduler = await RoomScheduler(host=host, port=port, protocol="tls", security=security)
+        scheduler = await RoomScheduler(say, host=host, port=port, protocol="tls", security=security)
     except OSError as e:
         raise FleetError(f"{host}, port {port}: {e.strerror or e}", "another --port, or another --host") from e
     async with scheduler:

@@ -76,6 +76,10 @@ class Here:
             process.stdout.close()
         if "outcome" not in last:
             last = {"outcome": "failed", "reason": f"the process that measures ended, with code {process.returncode}"}
+        if last["outcome"] == "failed":
+            print(f"  Not finished: {clean(last['reason'], 2000)}", flush=True)
+        elif last.get("new") == 0:
+            print("  Nothing was left to do.", flush=True)
         return last
 
     @property
@@ -120,12 +124,18 @@ def measure(text: str) -> str:
 
 
 def tell(text: str) -> str:
-    """Task. text: JSON with run and request. returns: "{}"; what is asked for goes out as events, in order."""
+    """Task. text: JSON with run and request, or with stop and request: then what is measured here ends, and is kept.
+
+    returns: "{}"; what is asked for goes out as events, in order.
+    """
     return _answered(text, _told)
 
 
 def _told(here: Here, asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """As `Here.tell`; then its owner reads what was handed over, and what may be done now."""
+    if asked.get("stop"):  # the instructor calls a plan off
+        here.stop()
+        return
     yield from here.tell(asked)
     run, news = clean(asked["run"]), here.news if here.news.get("run") == asked["run"] else {}
     done, total = news.get("done", 0), news.get("total", 0)

@@ -32,16 +32,31 @@ LINES = 60  # of a table; of more stations, those that are as they should be are
 DIFFERENCES = 20  # of two machines; the rest is in their machine.json
 PRIVATE = ("station", "calibration")  # a name, and a measurement
 LOCAL = ("127.", "localhost", "[::1]")
+TOGETHER = 0.8  # share of the requests of each that fell into the time that all have in common
 FACT = 80  # characters of one that is shown
 
 
 def delivered(room: Room) -> dict[str, list[Station]]:
-    """The stations by what is here of what they were asked: "all" (failures are recorded, too), "part" or "nothing"."""
+    """The stations by what is here of what they were asked: "all" (failures are recorded, too), "part" or "nothing".
+
+    A model that a station has not is a part that is missing.
+    """
     found: dict[str, list[Station]] = {"all": [], "part": [], "nothing": []}
     for one in room.stations:
-        here = one.name in room.runs and any(row.phase == "timed" for row in room.runs[one.name].rows)
-        found["all" if here and one.state == FINE else "part" if here else "nothing"].append(one)
+        here, lacks = bool(_asked(room, one)), _lacking(room, one)
+        found["all" if here and one.state == FINE and not lacks else "part" if here else "nothing"].append(one)
     return found
+
+
+def _asked(room: Room, one: Station) -> set[str]:
+    """The models of which a station made a timed request, whatever came of it."""
+    rows = room.runs[one.name].rows if one.name in room.runs else ()
+    return {row.model for row in rows if row.phase == "timed" and row.status != "skipped"}
+
+
+def _lacking(room: Room, one: Station) -> list[str]:
+    """Models that were asked for, and of which it made no request."""
+    return [model for model in room.asked.get("models") or () if model not in _asked(room, one)]
 
 
 def _short_of(one: Station) -> int:
@@ -57,8 +72,11 @@ def headline(room: Room) -> str:
     said = f"{len(groups['all'])} of {plural(n, 'station')} delivered all that was asked."
     for how in ("part", "nothing"):
         if groups[how]:
-            why = (f"{one.name} ({one.state})" if one.state != FINE else one.name for one in groups[how])
-            said += f" {len(groups[how])} delivered {'a part' if how == 'part' else 'nothing'}: {listed(list(why))}."
+            why = []
+            for one in groups[how]:
+                lacks = f" (without {listed(_lacking(room, one), 4)})" if how == "part" and one.state == FINE else ""
+                why.append(f"{one.name} ({one.state})" if one.state != FINE else f"{one.name}{lacks}")
+            said += f" {len(groups[how])} delivered {'a part' if how == 'part' else 'nothing'}: {listed(why)}."
     return said
 
 
@@ -94,7 +112,9 @@ def _reason(one: Station, room: Room) -> str:
         return one.reason
     if one.name not in room.runs:
         return "its records are not here any more"
-    return f"{_short_of(one)} of {one.total} requests have no usable reply" if _short_of(one) else ""
+    short = f"{_short_of(one)} of {one.total} requests have no usable reply" if _short_of(one) else ""
+    lacks = _lacking(room, one)
+    return "; ".join(filter(None, [short, f"without {listed(lacks, 4)}" if lacks else ""]))
 
 
 def facts(room: Room, one: Station) -> dict[str, str]:
@@ -177,8 +197,7 @@ def differences(room: Room, one: str, other: str) -> list[str]:
 
 def limits(room: Room, frame: pd.DataFrame) -> Iterator[str]:
     """What of the machines limits a comparison, a sentence each."""
-    servers = grouped((url, name) for name, run in room.runs.items() if (url := _shareable(run.machine)))
-    shared = {server: names for server, names in servers.items() if len(names) > 1}
+    shared = sharing(room)
     yield from _times(frame, "" if shared else "each with its own service on its own machine, as far as they told; ")
     known = {one.name: facts(room, one) for one in room.stations if one.name in room.runs}
     battery = [name for name, told in known.items() if told["On battery"] == "yes"]
@@ -190,19 +209,34 @@ def limits(room: Room, frame: pd.DataFrame) -> Iterator[str]:
         if len(versions) > 1:
             yield f"{name} differs: {said_groups(versions)}. What the versions change is in the ratios."
     for server, names in shared.items():
-        yield f"One server, {_said(server)}, slowed all that asked it at the same time: {listed(names)}."
+        yield f"{one_server(server, names)}."
+
+
+def sharing(room: Room) -> dict[str, list[str]]:
+    """Servers that several stations asked, with those stations."""
+    servers = grouped((url, name) for name, run in room.runs.items() if (url := _shareable(run.machine)))
+    return {server: names for server, names in servers.items() if len(names) > 1}
+
+
+def one_server(server: str, names: Sequence[str]) -> str:
+    told = f"{listed(names)} asked one server, {_said(server)}"
+    return f"{told}: their times tell of it and of who asked when, not of machines apart"
 
 
 def _times(frame: pd.DataFrame, own: str) -> Iterator[str]:
     times = frame.loc[(frame["phase"] == "timed") & frame["started_at"].notna(), ["station", "started_at"]]
-    if times["station"].nunique() > 1:
-        ends = times.groupby("station")["started_at"].agg(["min", "max"])  # ISO 8601, UTC: in order as texts
-        first, last = (_said(at)[:19].replace("T", " ") for at in (ends["min"].min(), ends["max"].max()))
-        when = f"from {first} to {last} UTC"
-        if ends["min"].max() <= ends["max"].min():
-            yield f"The stations measured at the same time, {when}, {own}times are of their own clocks."
-        else:
-            yield f"The stations did not all measure at the same time ({when}), {own}times are of their own clocks."
+    if times["station"].nunique() < 2:
+        return
+    ends = times.groupby("station")["started_at"].agg(["min", "max"])  # ISO 8601, UTC: in order as texts
+    first, last = (_said(at)[:19].replace("T", " ") for at in (ends["min"].min(), ends["max"].max()))
+    when = f"from {first} to {last} UTC"
+    among = times["started_at"].between(ends["min"].max(), ends["max"].min())
+    share = among.groupby(times["station"]).mean()
+    if share.min() >= TOGETHER:
+        yield f"The stations measured at the same time, {when}, {own}times are of their own clocks."
+        return
+    least = f"of the requests of {share.idxmin()}, {share.min():.0%} fell into the time in which all of them measured"
+    yield f"The stations did not all measure at the same time ({when}; {least}), {own}times are of their own clocks."
 
 
 def _shareable(told: Mapping[str, Any]) -> str:

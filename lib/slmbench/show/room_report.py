@@ -88,7 +88,8 @@ def markdown(room: Room, frame: pd.DataFrame, made: Sequence[Part]) -> str:
     blocks = [
         f"# Room report: {text.markdown(room.name)}",
         f"**{text.markdown(room_machines.headline(room))}**",
-        "\n".join(verdicts) if verdicts else "Nothing was measured, so there is nothing to compare.",
+        *(f"**{text.markdown(room_machines.one_server(*one))}.**" for one in room_machines.sharing(room).items()),
+        "\n".join(verdicts) if verdicts else _nothing(room),
         "## Stations",
         *room_machines.standing(room),
         "## Machines",
@@ -102,6 +103,12 @@ def markdown(room: Room, frame: pd.DataFrame, made: Sequence[Part]) -> str:
         blocks += room_sections.section(part, room)
     blocks += ["## What limits it", text.bullets(limits(room, frame, made)), "## Method", *_method(room)]
     return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def _nothing(room: Room) -> str:
+    if any(one.done for one in room.stations):
+        return "No records are here yet; they are on the stations: slmbench fleet run … --resume gathers them."
+    return "Nothing was measured, so there is nothing to compare."
 
 
 def _verdict(part: Part) -> str:
@@ -146,7 +153,8 @@ def _few(part: Part) -> list[str]:
 
 def _method(room: Room) -> list[str]:
     """How stations are compared, what they were asked, and what the names mean."""
-    names = (*sections.SETTINGS, *(name for name in sections.ASKED if room.asked.get(name)))
+    asked = [n for n in sections.ASKED if room.asked.get(n) and (n != "arrivals" or room.asked.get("rate"))]
+    names = (*sections.SETTINGS, *asked)
     prompts = [f"- {text.markdown(p['id'])}: {text.markdown(p['text'])}" for p in room.asked.get("prompts") or ()]
     return [
         METHOD,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmbench.analyse import stations, stats
-from slmbench.analyse.decide import VERDICT_FROM
+from slmbench.analyse.decide import GAP, VERDICT_FROM
 from slmbench.analyse.stations import METRICS, Comparison, Span
 from slmbench.records import UNITS
 from slmbench.show import alt, room_machines, room_plots, text
@@ -104,7 +104,8 @@ def _apart(span: Span) -> str:
         counted += f"; corrected for the {pairs:,} pairs of stations that they were picked from"
     if span.apart:
         return f"The slowest is {_ratio(span)} times as slow ({counted})."
-    return f"That is no difference shown: × {_ratio(span)} ({counted})."
+    tie = span.low >= 1 / GAP and span.high <= GAP
+    return f"{'That is a tie' if tie else 'That is no difference shown'}: × {_ratio(span)} ({counted})."
 
 
 def _ratio(span: Span) -> str:
