@@ -17,7 +17,9 @@ from distributed.scheduler import NoValidWorkerError
 
 from slmbench import config, paths, store
 from slmbench.errors import UsageError
-from slmbench.fleet import certificates, desk, invitation, joining, measuring, plain, private, station
+from slmbench.fleet import certificates, desk, invitation, joining, measuring, plain, private, running, station
+from slmbench.records import Row
+from slmbench.store import rooms
 
 # --- certificates
 
@@ -221,3 +223,29 @@ def test_a_closed_port_is_told_in_a_sentence():
         "monday", "tls://127.0.0.1:9", {}, papers.authority, papers.certificate, papers.key, ""
     )
     assert "was not reached" in joining.knock(room)
+
+
+# --- how far it is
+
+
+def test_a_model_that_is_not_here_is_no_request_that_was_done():
+    told = []
+    with measuring._Watch(2, 0, told.append) as watch:
+        for status in ("skipped", "ok", "timeout"):
+            watch.update(Row("r", status, "m", status=status))
+    assert told[-1] == {"done": 2, "total": 2, "failed": 1, "model": "m"}
+
+
+def test_how_far_the_room_is_is_told_every_so_often(tmp_path):
+    said, desk_ = [], invitation.Desk("monday", "tls://127.0.0.1:9", "", "", "", "", 5.0)
+    asking = running.Asking(desk_, {}, tmp_path, label="x", expected=["a", "b"], say=said.append)
+    for name, state, done in (("a", "measuring", 3), ("b", "gathered", 10)):
+        asking._lines[name].now = rooms.Station(name, state, done=done, total=10)
+    asking._write()
+    assert "requests done" not in said[-1]
+    asking._count_at = 0
+    asking._write()
+    assert said[-1] == "  13 of 20 requests done; 1 of 2 stations gathered"
+    told, asking._count_at = len(said), 0
+    asking._write()
+    assert len(said) == told  # nothing new

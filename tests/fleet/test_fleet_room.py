@@ -233,6 +233,7 @@ def test_a_worker_that_is_killed_comes_back_and_loses_nothing(opened, server, fa
         timed = [row.cell for row in run.rows if row.status == OK and row.phase == "timed"]
         assert len(timed) == len(set(timed)) == 4 * 20
         assert len({row.to_json() for row in run.rows}) == len(run.rows)
+    assert "Traceback" not in opened.parts[0].said()
     there = [row.to_json() for row in store.read(own).rows]
     fault("the worker of a station is killed while it measures", 1, kept, there)
     rows = [row for run in found.runs.values() for row in run.rows]
@@ -242,11 +243,12 @@ def test_a_worker_that_is_killed_comes_back_and_loses_nothing(opened, server, fa
 
 def test_a_room_that_is_closed_while_it_measures_says_how_to_go_on(tmp_path, server):
     with room(tmp_path) as one:
-        one.join("lap01", server.base_url)
+        lap = one.join("lap01", server.base_url)
         running = one.start("--models", "quick", "--rounds", "50", "--no-memory", "--out", str(tmp_path / "out"))
         assert running.says("lap01: measuring"), running.said()
         one.desk.end()
         assert running.says("--resume"), running.said()
+    assert "Left the room. What was measured is in" in lap.said() and "Traceback" not in lap.said()
     assert "was closed; what was gathered is kept" in running.said() and "Traceback" not in running.said()
     assert states(tmp_path / "out")["lap01"][0] == "measuring"
 

@@ -209,6 +209,27 @@ def test_stations_that_share_a_server_or_measured_apart_are_told(tmp_path):
     assert "did not all measure at the same time" in told and "of the requests of a, 0% fell into the time" in told
 
 
+def test_a_station_without_one_of_the_models_has_delivered_a_part(tmp_path):
+    asked = ASKED | {"models": ["m", "large"]}
+    runs = {"a": run([*rows("a", 1.0), *rows("a", 3.0, model="large")], plan=asked)}
+    runs["b"] = run([*rows("b", 1.0), skipped("b", "large", "no memory for it")], plan=asked)
+    page = written(tmp_path, runs, asked=asked)[1]
+    assert "**1 of 2 stations delivered all that was asked. 1 delivered a part: b (without large).**" in page
+    assert "| without large |" in section(page, "Stations") and "Not measured on b: no memory for it" in page
+
+
+def test_stations_of_which_one_went_on_alone_did_not_measure_at_the_same_time(tmp_path):
+    alone = [rows("b", 1.0, started_at=f"2026-03-01T10:0{n}:00+00:00")[n] for n in range(3)]
+    later = [rows("b", 1.0, started_at="2026-03-01T12:00:00+00:00")[n] for n in range(3, 12)]
+    told = "\n".join(written(tmp_path, {"a": run(rows("a", 1.0)), "b": run([*alone, *later])})[2]["limits"])
+    assert "did not all measure at the same time" in told and "of the requests of b, 25% fell into" in told
+
+
+def test_what_is_on_the_stations_only_is_not_called_nothing(tmp_path):
+    page = written(tmp_path, {}, [Station("a", "measuring", done=46, total=162)])[1]
+    assert "No records are here yet; they are on the stations" in page and "Nothing was measured" not in page
+
+
 def test_alike_machines_share_a_line(tmp_path):
     runs = three() | {
         "lap04": run(rows("lap04", 1.0), machine=MACHINE | {"cpu": "Apple M3", "gpus": [{"name": "RTX"}]})

@@ -82,6 +82,9 @@ def _once(order: Mapping[str, Any], invitation: Invitation, say: Callable[[str],
         return _listen(process, say)
     except BrokenPipeError:
         return False
+    except KeyboardInterrupt:
+        say("Leaving …")
+        raise
     finally:
         tether.end(process)
         process.stdout.close()

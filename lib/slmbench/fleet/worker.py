@@ -109,7 +109,10 @@ async def work(invitation: Invitation, here: Here) -> None:
         raise e.__cause__ or e from e
     async with worker:
         print(json.dumps({"joined": here.name}), flush=True)
-        await worker.finished()
+        try:
+            await worker.finished()
+        finally:
+            await asyncio.to_thread(here.stop)  # else Dask waits for what measures, until somebody kills it
 
 
 def main() -> None:
