@@ -169,6 +169,13 @@ def test_how_a_run_ends_is_its_exit_code(slmbench, monkeypatch):
     assert asked[0]._run.startswith("monday-") and asked[0]._run != asked[1]._run
 
 
+def test_a_file_is_no_place_for_a_room(slmbench, tmp_path, monkeypatch):
+    monkeypatch.setattr(invitation, "read_desk", lambda _: Desk("monday", "tls://127.0.0.1:9", "", "", "", "", 5.0))
+    (tmp_path / "file").touch()
+    ended = slmbench("fleet", "run", "--models", "a", "--out", "file")
+    assert ended.code == 2 and "--out: file is a file" in ended.err
+
+
 def test_a_port_that_is_taken_is_told(slmbench):
     import socket
 

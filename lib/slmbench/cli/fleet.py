@@ -103,6 +103,8 @@ def run(given: argparse.Namespace) -> int:
     limit_s = number("--limit-s", given.limit_s, 1, 604800)
     desk = invitation.read_desk(given.room)
     out = given.out or store.default_path(config.plan_hash(asked))
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out: {clean(out)} is a file, a folder was expected", "name another")
     if not given.resume and out.exists() and any(out.iterdir()):
         raise UsageError(f"--out: {clean(out)} is not empty", "add --resume to go on with it, or name another folder")
     label = rooms.check_name(given.label, "--label") if given.label else desk.room
