@@ -43,7 +43,7 @@ def test_a_footprint_has_all_its_numbers(target, tiny_service):
         assert 20 < before < loaded <= after + 5
         assert record[f"{kind}_peak_mb"] >= max(loaded, after)
     assert record["work_tokens"] == footprint.WORK_TOKENS and record["work_s"] > 0
-    assert record["cpu_s_per_1k_tokens"] > 0
+    assert record["cpu_s_per_1k_tokens"] >= 0  # a fast machine does so little within one tick of its clock, 10 ms
     assert (record["device"], record["execution_provider"]) == ("cpu", "CPU")
     assert rest.get(f"{tiny_service.url}{tiny_service.prefix}/models/loaded") == []  # the shared service held nothing
     assert service.status().pid == tiny_service.pid

@@ -51,10 +51,11 @@ def rows_of(path):
     return store.read(path).rows if (path / "plan.json").exists() else []
 
 
-def await_rows(path, count):
+def await_rows(client, path, count):
     end = time.monotonic() + 150
     while len(rows_of(path)) < count:
-        assert time.monotonic() < end, "no rows came"
+        assert not client.shell_channel.msg_ready(), client.get_shell_msg()["content"]  # the cell has ended
+        assert time.monotonic() < end, f"no rows came: {len(rows_of(path))} of {count}"
         time.sleep(0.005)
 
 
@@ -62,7 +63,7 @@ def interrupted(kernel, code, path, count, seconds):
     """Run a cell, and interrupt it after so many rows and a moment. returns: the reply to the cell."""
     manager, client = kernel
     asked = client.execute(code, allow_stdin=False)
-    await_rows(path, count)
+    await_rows(client, path, count)
     time.sleep(seconds)
     manager.interrupt_kernel()
     while (reply := client.get_shell_msg(timeout=60))["parent_header"].get("msg_id") != asked:
@@ -104,7 +105,7 @@ def test_a_kernel_that_is_restarted(server, kernel, tmp_path, fault):
     prepare = PREPARE.format(url=server.base_url, rounds=15, streams=4)
     ran(client, prepare)
     client.execute(RUN.format(out=str(path), resume=False, live=True))
-    await_rows(path, 10)
+    await_rows(client, path, 10)
     manager.restart_kernel(now=True)
     client.wait_for_ready(timeout=60)
     acknowledged = kept(path)
