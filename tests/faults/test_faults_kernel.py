@@ -62,7 +62,7 @@ def await_rows(client, path, count):
 def interrupted(kernel, code, path, count, seconds):
     """Run a cell, and interrupt it after so many rows and a moment. returns: the reply to the cell."""
     manager, client = kernel
-    asked = client.execute(code, allow_stdin=False)
+    asked = client.execute(code, allow_stdin=False, stop_on_error=False)  # else the next cell may be aborted with it
     await_rows(client, path, count)
     time.sleep(seconds)
     manager.interrupt_kernel()
