@@ -249,3 +249,21 @@ def test_how_far_the_room_is_is_told_every_so_often(tmp_path):
     told, asking._count_at = len(said), 0
     asking._write()
     assert len(said) == told  # nothing new
+
+
+def test_room_json_is_written_once_a_second_and_in_the_end(tmp_path, monkeypatch):
+    written, desk_ = [], invitation.Desk("monday", "tls://127.0.0.1:9", "", "", "", "", 5.0)
+    monkeypatch.setattr(rooms, "write", lambda *now: written.append(now))
+    monkeypatch.setattr(running, "WRITE_S", 1000.0)
+    asking = running.Asking(desk_, {}, tmp_path, label="x", expected=["a"], say=lambda _: None)
+    for done in range(3):
+        asking._lines["a"].now = rooms.Station("a", "measuring", done=done)
+        asking._write()
+    assert len(written) == 1
+    asking._write(now=True)
+    assert len(written) == 2
+
+
+def test_a_plan_that_has_ended_keeps_no_station_busy():
+    news = {"run": "before", "done": 1, "total": 3}
+    assert running._unfinished(news) and not running._unfinished({**news, "ended": True})

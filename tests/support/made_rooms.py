@@ -73,3 +73,7 @@ def room(path: Path, runs: Mapping[str, Run], others: Sequence[Station] = (), **
     """All of `runs` gathered, and other stations."""
     here = [Station(n, "gathered", "", len(r.rows), None, 0, len(r.rows)) for n, r in runs.items()]
     return Room(path, given.get("name", "monday"), given.get("asked", ASKED), [*here, *others], runs)
+
+
+def three() -> dict[str, Run]:
+    return {name: run(rows(name, ratio)) for name, ratio in (("lap01", 1.0), ("lap02", 2.0), ("lap03", 4.0))}

@@ -100,8 +100,8 @@ def collect(folders: Sequence[str], out: Path, name: str, *, run: str | None = N
             told["memory_mb"] = one.machine.get("memory_mb")
             stations[station] = rooms.Station(station, "gathered", "", done, None, failed, rows, **told)
         except KitError as e:
-            before = stations.get(station, rooms.Station(station, "failed"))  # whose records are kept
-            stations[station] = replace(before, state="failed", reason=clean(e.message, 1000))
+            kept = stations.get(station, rooms.Station(station, "failed"))
+            stations[station] = replace(kept, state="failed", reason=clean(e.message, 1000))
     rooms.write(out, name, asked or {}, stations.values(), asked_as)
     return list(stations.values())
 

@@ -58,7 +58,7 @@ class Desk:
     key: str
     until: str
     wait_s: float  # how long an absent station is waited for
-    join_file: str = ""
+    join_file: str = ""  # as `invite` was told it, for what the desk says
 
 
 def versions() -> dict[str, str]:

@@ -259,10 +259,10 @@ class Asking:
         """room.json, and a line for each change of a state."""
         fresh: dict[tuple[str, str, str], list[str]] = {}
         for one in self.stations:
-            now = one.state, one.reason
-            if self._told.get(one.name) != now:
-                self._told[one.name] = now
-                fresh.setdefault((*now, "" if one.reason else one.name), []).append(one.name)
+            stands = one.state, one.reason
+            if self._told.get(one.name) != stands:
+                self._told[one.name] = stands
+                fresh.setdefault((*stands, "" if one.reason else one.name), []).append(one.name)
         for (state, reason, _), names in fresh.items():  # a reason that many have is told once
             self._say(f"{', '.join(names)}: {state}{f' ({reason})' if reason else ''}")
         self._progress()
@@ -281,8 +281,9 @@ class Asking:
 
 
 def _unfinished(news: Mapping[str, Any]) -> bool:
+    """Whether a station is in the middle of what its news is about."""
     done, total = news.get("done"), news.get("total")
-    return type(done) is type(total) is int and done < total
+    return type(done) is type(total) is int and done < total and not news.get("ended")
 
 
 def _lost(line: _Line, answer: Answer) -> bool:

@@ -62,6 +62,7 @@ class Here:
             return self._measured(asked["run"], order)
 
     def _measured(self, run: str, order: Mapping[str, Any]) -> dict[str, Any]:
+        self.news = {"run": run}  # what came before is over
         process = self._process = tether.child("slmbench.fleet.measuring", stdout=subprocess.PIPE)
         try:
             process.stdin.write(json.dumps(order).encode() + b"\n")
@@ -74,6 +75,7 @@ class Here:
         finally:
             tether.end(process)
             process.stdout.close()
+            self.news = {**self.news, "ended": True}
         if "outcome" not in last:
             last = {"outcome": "failed", "reason": f"the process that measures ended, with code {process.returncode}"}
         if last["outcome"] == "failed":
