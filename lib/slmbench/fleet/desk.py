@@ -188,7 +188,8 @@ def stop(papers: Desk) -> tuple[list[str], list[str]]:
 async def session(desk: Desk) -> AsyncIterator[Session]:
     """Connected to the room. raises: FleetError if it does not answer."""
     security = certificates.security("client", desk.authorities, desk.certificate, desk.key)
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what happens is told in the kit's own words
+    for name in ("distributed", "distributed.client"):  # what happens is told in the kit's own words
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with dask.config.set(SETTINGS), plain.guarded(strict=False):
         try:
             client = await _Client(desk.address, security=security, asynchronous=True, timeout=CONNECT_S)
